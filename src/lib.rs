@@ -1,1 +1,5 @@
 //! Predilect.
+
+pub mod event;
+pub mod schema;
+pub mod store;

@@ -1,0 +1,276 @@
+//! Files into a store: documents first, then events, then what the documents' texts name.
+//!
+//! Rows are written a chunk at a time, each chunk one batch and one sync, so a load that is ended
+//! leaves whole chunks. Loading the same files again changes nothing twice.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::reject::{Reject, Rejects};
+use super::{Backlog, Extracted, IngestError, Mapping, extract_backlog, mutations, rows};
+use crate::event::{Document, Event, NodeKey};
+use crate::extract::Extractor;
+use crate::store::{GraphStore, Mutation, NodeId, Outcome};
+
+/// Rows to a batch.
+const CHUNK: usize = 10_000;
+
+/// What to load and how.
+#[derive(Clone, Debug)]
+pub struct LoadParams {
+    /// Files of documents.
+    pub items: Vec<PathBuf>,
+    /// Files of events.
+    pub events: Vec<PathBuf>,
+    /// How the columns of event files are read.
+    pub mapping: Mapping,
+    /// How many rows may be refused before the load ends.
+    pub max_errors: u64,
+    /// The folder that refused rows are written to.
+    pub rejects: PathBuf,
+}
+
+/// How many rows of a kind were read, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Rows read.
+    pub read: u64,
+    /// Rows that changed the store.
+    pub applied: u64,
+    /// Rows that the store had already.
+    pub unchanged: u64,
+    /// Rows that were refused.
+    pub rejected: u64,
+}
+
+/// What a load did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LoadReport {
+    /// Documents.
+    pub items: Counts,
+    /// Events.
+    pub events: Counts,
+    /// What the extractor found.
+    pub extraction: Extracted,
+    /// The store's sequence number after the load: what it has up to here is on disk.
+    pub sequence: u64,
+    /// Files of refused rows, to be repaired and loaded again.
+    pub rejects: Vec<PathBuf>,
+}
+
+/// How far a load is; each number is on disk when it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Documents written.
+    Items(u64),
+    /// Events written.
+    Events(u64),
+    /// Documents through extraction, and how many there are to go through.
+    Extracted(u64, u64),
+}
+
+/// Loads files into `store`. Without an `extractor` the documents wait in the backlog.
+///
+/// # Errors
+/// [`IngestError::NotAFile`] and [`IngestError::Unreadable`] before anything is written where the
+/// paths are wrong; [`IngestError::TooManyRejects`] when the budget is spent: the chunk at hand is
+/// dropped, those before it stay.
+pub fn load(
+    store: &GraphStore,
+    extractor: Option<&dyn Extractor>,
+    params: &LoadParams,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<LoadReport, IngestError> {
+    for path in params.items.iter().chain(&params.events) {
+        rows::check(path)?;
+        if path.parent() == Some(&params.rejects) {
+            let reason = "lies in the folder that refused rows are written to; move it, or give \
+                          another --rejects";
+            return Err(IngestError::NotAFile { path: path.clone(), reason: reason.to_owned() });
+        }
+    }
+    let mut loading = Loading { store, params, report: LoadReport::default() };
+    loading.items(progress)?;
+    loading.events(progress)?;
+    let mut report = loading.report;
+    if let Some(extractor) = extractor {
+        let backlog = Backlog::of(&store.view(), store.schema(), extractor)?;
+        let total = backlog.waiting.len() as u64;
+        report.extraction = extract_backlog(store, extractor, &backlog, &mut |done| {
+            progress(Progress::Extracted(done, total));
+        })?;
+    }
+    report.sequence = store.sequence()?;
+    Ok(report)
+}
+
+struct Loading<'a> {
+    store: &'a GraphStore,
+    params: &'a LoadParams,
+    report: LoadReport,
+}
+
+impl Loading<'_> {
+    fn items(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
+        let mut rejects = Rejects::new(self.params.rejects.join("items.jsonl"))?;
+        for path in &self.params.items {
+            let mut chunk = Vec::new();
+            rows::documents(path, &mut |line, row| {
+                self.report.items.read += 1;
+                let checked = row.and_then(|raw| {
+                    let kept = raw.clone();
+                    raw.check().map_err(|error| refused(line, &error, &kept))
+                });
+                match checked {
+                    Ok(document) => chunk.push(document),
+                    Err(reject) => {
+                        self.report.items.rejected += 1;
+                        self.reject(path, &reject, &mut rejects)?;
+                    }
+                }
+                if chunk.len() >= CHUNK {
+                    self.put_items(&mut chunk, progress)?;
+                }
+                Ok(())
+            })?;
+            self.put_items(&mut chunk, progress)?;
+        }
+        self.report.rejects.extend(rejects.finish()?);
+        Ok(())
+    }
+
+    fn put_items(
+        &mut self,
+        chunk: &mut Vec<(NodeKey, Document)>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), IngestError> {
+        let (applied, unchanged) = write_documents(self.store, std::mem::take(chunk))?;
+        let counts = &mut self.report.items;
+        counts.applied += applied;
+        counts.unchanged += unchanged;
+        self.store.sync()?;
+        progress(Progress::Items(counts.applied + counts.unchanged));
+        Ok(())
+    }
+
+    fn events(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
+        let mut rejects = Rejects::new(self.params.rejects.join("events.jsonl"))?;
+        let schema = self.store.schema();
+        for path in &self.params.events {
+            let mut chunk: Vec<(u64, Event)> = Vec::new();
+            rows::events(path, &self.params.mapping, &mut |line, row| {
+                self.report.events.read += 1;
+                let checked = row.and_then(|raw| {
+                    let kept = raw.clone();
+                    raw.check(schema).map_err(|error| refused(line, &error, &kept))
+                });
+                match checked {
+                    Ok(event) => chunk.push((line, event)),
+                    Err(reject) => {
+                        self.report.events.rejected += 1;
+                        self.reject(path, &reject, &mut rejects)?;
+                    }
+                }
+                if chunk.len() >= CHUNK {
+                    self.put_events(path, &mut chunk, &mut rejects, progress)?;
+                }
+                Ok(())
+            })?;
+            self.put_events(path, &mut chunk, &mut rejects, progress)?;
+        }
+        self.report.rejects.extend(rejects.finish()?);
+        Ok(())
+    }
+
+    fn put_events(
+        &mut self,
+        path: &Path,
+        chunk: &mut Vec<(u64, Event)>,
+        rejects: &mut Rejects,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), IngestError> {
+        let (lines, events): (Vec<_>, Vec<_>) = std::mem::take(chunk).into_iter().unzip();
+        let mutations: Vec<_> = events.into_iter().map(mutations::of_event).collect();
+        let applied = self.store.apply(&mutations)?;
+        self.store.sync()?;
+        for ((outcome, line), mutation) in applied.outcomes.iter().zip(lines).zip(&mutations) {
+            match outcome {
+                Outcome::Applied => self.report.events.applied += 1,
+                Outcome::Unchanged => self.report.events.unchanged += 1,
+                Outcome::Conflict => {
+                    self.report.events.rejected += 1;
+                    self.reject(path, &conflict(line, mutation), rejects)?;
+                }
+            }
+        }
+        let counts = &self.report.events;
+        progress(Progress::Events(counts.applied + counts.unchanged));
+        Ok(())
+    }
+
+    fn reject(&self, path: &Path, reject: &Reject, rejects: &mut Rejects) -> Result<(), IngestError> {
+        rejects.write(path, reject)?;
+        let rejected = self.report.items.rejected + self.report.events.rejected;
+        if rejected <= self.params.max_errors {
+            return Ok(());
+        }
+        rejects.flush()?;
+        Err(IngestError::TooManyRejects {
+            budget: self.params.max_errors,
+            path: path.to_owned(),
+            line: reject.line,
+            reason: reject.reason.clone(),
+        })
+    }
+}
+
+/// Writes documents as one batch; returns how many changed the store and how many did not.
+///
+/// # Errors
+/// Those of the store; then nothing was written.
+pub fn write_documents(
+    store: &GraphStore,
+    documents: Vec<(NodeKey, Document)>,
+) -> Result<(u64, u64), IngestError> {
+    let mut changes = Vec::new();
+    let mut ends = Vec::new();
+    for (key, document) in documents {
+        let known = store.facts_of_document(NodeId::of(&key))?;
+        changes.extend(mutations::of_document(store.schema(), &key, document, &known)?);
+        ends.push(changes.len());
+    }
+    let applied = store.apply(&changes)?;
+    let mut counts = (0, 0);
+    let mut start = 0;
+    for end in ends {
+        if applied.outcomes[start..end].contains(&Outcome::Applied) {
+            counts.0 += 1;
+        } else {
+            counts.1 += 1;
+        }
+        start = end;
+    }
+    Ok(counts)
+}
+
+fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) -> Reject {
+    let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
+    Reject { line, field: Some(error.field().to_owned()), reason: error.to_string(), row, raw: None }
+}
+
+fn conflict(line: u64, mutation: &Mutation) -> Reject {
+    let mut row = serde_json::Map::new();
+    if let Mutation::Add(fact) = mutation {
+        if let crate::store::Evidence::Event { event_id, .. } = &fact.evidence {
+            row.insert("event_id".to_owned(), event_id.clone().into());
+        }
+        row.insert("user".to_owned(), fact.source.name.clone().into());
+        row.insert("target".to_owned(), fact.target.name.clone().into());
+        row.insert("target_kind".to_owned(), fact.target.kind.name().into());
+        row.insert("at".to_owned(), fact.at.to_string().into());
+    }
+    let reason = "an event of this id and other content is in the store; give it an id of its own";
+    let field = Some("event_id".to_owned());
+    Reject { line, field, reason: reason.to_owned(), row: Some(row), raw: None }
+}

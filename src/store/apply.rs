@@ -1,0 +1,328 @@
+//! Mutations become one batch: evidence, the edges folded from it in both directions, the nodes
+//! that they name, and the sequence number. All of it or none.
+//!
+//! An edge is always the fold of its evidence in the order of (time, id). Evidence that comes
+//! after all that is there is folded on top; any other makes the edge fold its evidence anew, so
+//! the order of arrival never shows. A node that only edges name goes with the last of them, so
+//! taking something back leaves the bytes of a store that never had it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph_store::{GraphStore, SEQUENCE, View};
+use super::record::{
+    Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, decode, encode,
+};
+use super::{Batch, Space, StoreError, keyspace};
+use crate::event::{Document, NodeKey};
+
+/// A change to the graph as a value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mutation {
+    /// Put evidence under an edge. Evidence that is there already changes nothing.
+    Add(Fact),
+    /// Take a piece of evidence away.
+    Remove(Fact),
+    /// Set what the catalogue says of a node, or that it says nothing more.
+    Describe(NodeKey, Option<Document>),
+    /// Set what a document's mentions were made from, or that it has none.
+    Extracted(NodeKey, Option<ExtractionState>),
+}
+
+/// What one mutation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store changed.
+    Applied,
+    /// The store was already so.
+    Unchanged,
+    /// An event of this id is there with other content; the one that is there stays.
+    Conflict,
+}
+
+/// What a list of mutations did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// One outcome per mutation, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The store's sequence number after it.
+    pub sequence: u64,
+    /// Every edge that was put (`Some`) or went away.
+    pub edges: Vec<EdgeKey>,
+}
+
+impl GraphStore {
+    /// Applies `mutations` in order as one batch: all of them, or none when an error comes back.
+    ///
+    /// The batch survives the end of the process, and a power cut after [`GraphStore::sync`].
+    ///
+    /// # Errors
+    /// [`StoreError::Collision`] when two names share a node id, and those of reads and writes.
+    pub fn apply(&self, mutations: &[Mutation]) -> Result<Applied, StoreError> {
+        let _one_writer = self.lock();
+        let view = self.view();
+        let mut change = Change::new(&view);
+        let mut outcomes = Vec::with_capacity(mutations.len());
+        for mutation in mutations {
+            outcomes.push(change.take(mutation)?);
+        }
+        let mut sequence = view.sequence()?;
+        let edges = change.edges.keys().copied().collect();
+        let mut batch = change.into_batch()?;
+        if !batch.is_empty() {
+            sequence += 1;
+            batch.put(Space::Meta, SEQUENCE, encode(&sequence));
+            drop(view);
+            self.write(&batch)?;
+        }
+        Ok(Applied { outcomes, sequence, edges })
+    }
+}
+
+/// The evidence that a batch puts (`Some`) or takes (`None`), by place.
+type EvidenceChange = BTreeMap<Stamp, Option<Evidence>>;
+
+/// A batch in the making.
+struct Change<'a> {
+    view: &'a View<'a>,
+    edges: BTreeMap<EdgeKey, EvidenceChange>,
+    /// Events put or taken by this batch.
+    events: BTreeMap<EvidenceId, Option<(EdgeKey, Stamp)>>,
+    /// Every node that the batch touches, as it will be if edges still name it.
+    nodes: BTreeMap<NodeId, Node>,
+    /// Nodes that were in the store before, as they were.
+    before: BTreeMap<NodeId, Option<Node>>,
+    batch: Batch,
+}
+
+impl<'a> Change<'a> {
+    fn new(view: &'a View<'a>) -> Self {
+        Self {
+            view,
+            edges: BTreeMap::new(),
+            events: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            before: BTreeMap::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    fn take(&mut self, mutation: &Mutation) -> Result<Outcome, StoreError> {
+        match mutation {
+            Mutation::Add(fact) => self.add(fact),
+            Mutation::Remove(fact) => self.remove(fact),
+            Mutation::Describe(key, document) => {
+                let id = self.touch(key)?;
+                Ok(match self.nodes.get_mut(&id) {
+                    Some(node) if node.document != *document => {
+                        node.document.clone_from(document);
+                        Outcome::Applied
+                    }
+                    _ => Outcome::Unchanged,
+                })
+            }
+            Mutation::Extracted(key, state) => {
+                let id = NodeId::of(key);
+                if self.view.extraction(id)? == *state {
+                    return Ok(Outcome::Unchanged);
+                }
+                match state {
+                    Some(state) => {
+                        self.batch.put(Space::Extractions, &keyspace::node(id), encode(state));
+                    }
+                    None => self.batch.delete(Space::Extractions, &keyspace::node(id)),
+                }
+                Ok(Outcome::Applied)
+            }
+        }
+    }
+
+    fn add(&mut self, fact: &Fact) -> Result<Outcome, StoreError> {
+        let (edge, stamp) = (fact.edge(), fact.stamp());
+        if matches!(fact.evidence, Evidence::Event { .. }) {
+            if let Some((edge, stamp)) = self.event(stamp.id)? {
+                let same = (edge, stamp) == (fact.edge(), fact.stamp())
+                    && self.evidence(&edge, &stamp)?.as_ref() == Some(&fact.evidence);
+                return Ok(if same { Outcome::Unchanged } else { Outcome::Conflict });
+            }
+            self.events.insert(stamp.id, Some((edge, stamp)));
+        } else if self.evidence(&edge, &stamp)?.as_ref() == Some(&fact.evidence) {
+            return Ok(Outcome::Unchanged);
+        }
+        self.touch(&fact.source)?;
+        self.touch(&fact.target)?;
+        self.edges.entry(edge).or_default().insert(stamp, Some(fact.evidence.clone()));
+        Ok(Outcome::Applied)
+    }
+
+    fn remove(&mut self, fact: &Fact) -> Result<Outcome, StoreError> {
+        let (edge, stamp) = (fact.edge(), fact.stamp());
+        if self.evidence(&edge, &stamp)?.is_none() {
+            return Ok(Outcome::Unchanged);
+        }
+        if matches!(fact.evidence, Evidence::Event { .. }) {
+            self.events.insert(stamp.id, None);
+        }
+        self.touch(&fact.source)?;
+        self.touch(&fact.target)?;
+        self.edges.entry(edge).or_default().insert(stamp, None);
+        Ok(Outcome::Applied)
+    }
+
+    /// Where an event's evidence stands, this batch included.
+    fn event(&self, id: EvidenceId) -> Result<Option<(EdgeKey, Stamp)>, StoreError> {
+        match self.events.get(&id) {
+            Some(pending) => Ok(*pending),
+            None => self.view.event(id),
+        }
+    }
+
+    /// The evidence at a place, this batch included.
+    fn evidence(&self, edge: &EdgeKey, stamp: &Stamp) -> Result<Option<Evidence>, StoreError> {
+        match self.edges.get(edge).and_then(|change| change.get(stamp)) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.view.evidence_at(edge, stamp),
+        }
+    }
+
+    /// Has the batch look after a node; refuses a name whose id another name has.
+    fn touch(&mut self, key: &NodeKey) -> Result<NodeId, StoreError> {
+        let id = NodeId::of(key);
+        if !self.nodes.contains_key(&id) {
+            let before = self.view.node(id)?;
+            let new = || Node { key: key.clone(), document: None };
+            self.nodes.insert(id, before.clone().unwrap_or_else(new));
+            self.before.insert(id, before);
+        }
+        match self.nodes.get(&id) {
+            Some(node) if node.key != *key => {
+                Err(StoreError::Collision { first: node.key.clone(), second: key.clone() })
+            }
+            _ => Ok(id),
+        }
+    }
+
+    fn into_batch(mut self) -> Result<Batch, StoreError> {
+        let mut gone = BTreeSet::new();
+        let mut named = BTreeSet::new();
+        for (edge, change) in std::mem::take(&mut self.edges) {
+            let folded = self.fold(&edge, &change)?;
+            for (stamp, evidence) in &change {
+                let key = keyspace::evidence(&edge, stamp);
+                match evidence {
+                    Some(evidence) => self.batch.put(Space::Evidence, &key, encode(evidence)),
+                    None => self.batch.delete(Space::Evidence, &key),
+                }
+            }
+            let (out, inward) = (keyspace::out(&edge), keyspace::inward(&edge));
+            if let Some(folded) = folded {
+                let value = encode(&folded);
+                self.batch.put(Space::Out, &out, value.clone());
+                self.batch.put(Space::In, &inward, value);
+                named.extend([edge.source, edge.target]);
+            } else {
+                self.batch.delete(Space::Out, &out);
+                self.batch.delete(Space::In, &inward);
+                gone.insert(edge);
+            }
+        }
+        for (id, place) in &self.events {
+            match place {
+                Some((edge, stamp)) => {
+                    self.batch.put(Space::Events, &id.0, encode(&(*edge, stamp.at)));
+                }
+                None => self.batch.delete(Space::Events, &id.0),
+            }
+        }
+        self.put_nodes(&gone, &named)?;
+        Ok(self.batch)
+    }
+
+    /// The edge as it will be; `None` when no evidence is left.
+    fn fold(&self, edge: &EdgeKey, change: &EvidenceChange) -> Result<Option<Edge>, StoreError> {
+        let relation = self.view.schema.relation(edge.relation);
+        let half_life = relation.and_then(|relation| relation.half_life_days);
+        let old = self.view.edge(edge)?;
+        let after = |edge: &Edge| {
+            change.iter().all(|(stamp, evidence)| evidence.is_some() && stamp.at > edge.last)
+        };
+        let on_top = old.as_ref().is_none_or(after);
+        let mut all = EvidenceChange::new();
+        if !on_top {
+            for item in self.view.evidence_of(edge)? {
+                let (_, stamp, evidence) = item?;
+                all.insert(stamp, Some(evidence));
+            }
+        }
+        all.extend(change.iter().map(|(stamp, evidence)| (*stamp, evidence.clone())));
+        let present = all.iter().filter_map(|(stamp, evidence)| Some((stamp, evidence.as_ref()?)));
+        Ok(present.fold(old.filter(|_| on_top), |edge, (stamp, evidence)| {
+            Some(Edge::fold(edge, stamp.at, evidence, half_life))
+        }))
+    }
+
+    /// Puts the nodes that have a document or an edge, and deletes the others.
+    fn put_nodes(
+        &mut self,
+        gone: &BTreeSet<EdgeKey>,
+        named: &BTreeSet<NodeId>,
+    ) -> Result<(), StoreError> {
+        for (id, node) in &self.nodes {
+            let before = self.before.get(id).and_then(Option::as_ref);
+            let stays =
+                node.document.is_some() || named.contains(id) || self.has_edges(*id, gone)?;
+            if !stays {
+                self.batch.delete(Space::Nodes, &keyspace::node(*id));
+            } else if before != Some(node) {
+                self.batch.put(Space::Nodes, &keyspace::node(*id), encode(node));
+            }
+        }
+        Ok(())
+    }
+
+    fn has_edges(&self, id: NodeId, gone: &BTreeSet<EdgeKey>) -> Result<bool, StoreError> {
+        for edge in self.view.edges_out(id)?.chain(self.view.edges_in(id)?) {
+            if !gone.contains(&edge?.0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl GraphStore {
+    /// The facts of an event as they stand in the store, ready to be taken back.
+    ///
+    /// # Errors
+    /// Those of reads.
+    pub fn facts_of_event(&self, event_id: &str) -> Result<Option<Fact>, StoreError> {
+        let view = self.view();
+        let Some((edge, stamp)) = view.event(EvidenceId::of_event(event_id))? else {
+            return Ok(None);
+        };
+        let evidence = view.evidence_at(&edge, &stamp)?;
+        evidence.map(|evidence| view.fact(edge, stamp, evidence)).transpose()
+    }
+
+    /// What the catalogue or the extractor made of a document: its attribute or mention facts.
+    ///
+    /// # Errors
+    /// Those of reads.
+    pub fn facts_of_document(&self, id: NodeId) -> Result<Vec<Fact>, StoreError> {
+        let view = self.view();
+        let mut facts = Vec::new();
+        for item in view.evidence_from(id)? {
+            let (edge, stamp, evidence) = item?;
+            facts.push(view.fact(edge, stamp, evidence)?);
+        }
+        Ok(facts)
+    }
+
+    /// How many batches were applied.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn sequence(&self) -> Result<u64, StoreError> {
+        let value = self.view().reader.get(Space::Meta, SEQUENCE)?;
+        value.map_or(Ok(0), |value| decode(Space::Meta, SEQUENCE, &value))
+    }
+}

@@ -1,0 +1,167 @@
+//! Proves that a store is whole: both directions agree, every edge is the fold of its evidence,
+//! and everything that is named is there.
+
+use super::graph_store::View;
+use super::record::{Edge, EdgeKey, Evidence, EvidenceId, NodeId, decode};
+use super::{Space, StoreError, keyspace};
+use crate::schema::Timestamp;
+
+/// How many problems are told in full.
+const TOLD: usize = 100;
+
+/// What is wrong with a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    /// The first hundred, in words.
+    pub told: Vec<String>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Problems {
+    fn tell(&mut self, problem: impl FnOnce() -> String) {
+        if self.told.len() < TOLD {
+            self.told.push(problem());
+        }
+        self.count += 1;
+    }
+
+    fn unless(&mut self, good: bool, problem: impl FnOnce() -> String) {
+        if !good {
+            self.tell(problem);
+        }
+    }
+}
+
+impl View<'_> {
+    /// Reads everything and says what does not hold together; nothing said means a whole store.
+    ///
+    /// # Errors
+    /// Those of reads, such as a block whose checksum fails or a record that cannot be decoded.
+    pub fn check(&self) -> Result<Problems, StoreError> {
+        let mut problems = Problems::default();
+        self.check_nodes(&mut problems)?;
+        self.check_edges(&mut problems)?;
+        self.check_inward(&mut problems)?;
+        self.check_events(&mut problems)?;
+        for item in self.reader.scan(Space::Extractions, &[])? {
+            let (key, value) = item?;
+            decode::<super::ExtractionState>(Space::Extractions, &key, &value)?;
+            let node = keyspace::decode_node(&key).map_or(Ok(None), |id| self.node(id))?;
+            let good = node.is_some_and(|node| node.document.is_some());
+            problems.unless(good, || format!("extraction {} has no document", keyspace::hex(&key)));
+        }
+        Ok(problems)
+    }
+
+    fn check_nodes(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        for item in self.nodes()? {
+            let (id, node) = item?;
+            problems.unless(NodeId::of(&node.key) == id, || {
+                format!("{} stands under the id of another name", node.key)
+            });
+            let named = self.edges_out(id)?.next().or(self.edges_in(id)?.next()).is_some();
+            problems.unless(named || node.document.is_some(), || {
+                format!("{} has neither a document nor an edge", node.key)
+            });
+        }
+        Ok(())
+    }
+
+    /// Walks edges and evidence side by side: both ascend by edge.
+    fn check_edges(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        let mut evidence = self.evidence()?.peekable();
+        for item in self.edges()? {
+            let (key, edge) = item?;
+            let place = || keyspace::hex(&keyspace::out(&key));
+            let half_life = match self.schema.relation(key.relation) {
+                Some(relation) => relation.half_life_days,
+                None => {
+                    problems.tell(|| format!("edge {} has a relation of no schema", place()));
+                    None
+                }
+            };
+            let mut folded: Option<Edge> = None;
+            while let Some(item) =
+                evidence.next_if(|item| item.as_ref().map_or(true, |(of, _, _)| *of <= key))
+            {
+                let (of, stamp, evidence) = item?;
+                if of < key {
+                    problems.tell(|| orphan(&of));
+                    continue;
+                }
+                self.check_evidence(&of, stamp.at, &stamp.id, &evidence, problems)?;
+                folded = Some(Edge::fold(folded, stamp.at, &evidence, half_life));
+            }
+            problems.unless(folded.as_ref() == Some(&edge), || {
+                format!("edge {} is not the fold of its evidence", place())
+            });
+            for id in [key.source, key.target] {
+                problems.unless(self.node(id)?.is_some(), || {
+                    format!("edge {} names a node that is not there", place())
+                });
+            }
+            let inward = self.record::<Edge>(Space::In, &keyspace::inward(&key))?;
+            problems.unless(inward.as_ref() == Some(&edge), || {
+                format!("edge {} differs between its two directions", place())
+            });
+        }
+        for item in evidence {
+            let (of, ..) = item?;
+            problems.tell(|| orphan(&of));
+        }
+        Ok(())
+    }
+
+    fn check_evidence(
+        &self,
+        edge: &EdgeKey,
+        at: Timestamp,
+        id: &EvidenceId,
+        evidence: &Evidence,
+        problems: &mut Problems,
+    ) -> Result<(), StoreError> {
+        problems.unless(evidence.id() == *id, || {
+            format!("evidence of edge {} has a foreign id", keyspace::hex(&keyspace::out(edge)))
+        });
+        if let Evidence::Event { event_id, .. } = evidence {
+            let found = self.event(*id)?.map(|(edge, stamp)| (edge, stamp.at));
+            problems.unless(found == Some((*edge, at)), || {
+                format!("event {event_id} is not listed where it stands")
+            });
+        }
+        Ok(())
+    }
+
+    fn check_inward(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        for item in self.reader.scan(Space::In, &[])? {
+            let (key, _) = item?;
+            let out = keyspace::decode_inward(&key).map(|edge| keyspace::out(&edge));
+            let there = match out {
+                Some(out) => self.reader.get(Space::Out, &out)?.is_some(),
+                None => false,
+            };
+            problems.unless(there, || {
+                format!("edge {} has only its inward direction", keyspace::hex(&key))
+            });
+        }
+        Ok(())
+    }
+
+    fn check_events(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        for item in self.reader.scan(Space::Events, &[])? {
+            let (key, value) = item?;
+            let id = EvidenceId(key.as_ref().try_into().unwrap_or_default());
+            let (edge, at): (EdgeKey, Timestamp) = decode(Space::Events, &key, &value)?;
+            let there = self.evidence_at(&edge, &super::Stamp { at, id })?.is_some();
+            problems.unless(there, || {
+                format!("event {} is listed and has no evidence", keyspace::hex(&key))
+            });
+        }
+        Ok(())
+    }
+}
+
+fn orphan(edge: &EdgeKey) -> String {
+    format!("evidence of edge {} stands without the edge", keyspace::hex(&keyspace::out(edge)))
+}

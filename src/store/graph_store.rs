@@ -1,0 +1,322 @@
+//! The rules of the graph, for every engine: what is read here; what is written in `apply`.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use super::record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId};
+use super::record::{Stamp, decode};
+use super::{Backend, Batch, ENGINES, Reader, Scan, Space, StoreError, keyspace};
+use crate::event::NodeKey;
+use crate::schema::{self, RelationId, Schema};
+
+/// The format of keys and values. Changing either, or a stored discriminant, raises it.
+pub const FORMAT_VERSION: u32 = 1;
+
+const FORMAT: &[u8] = b"format_version";
+const SCHEMA: &[u8] = b"schema";
+pub(super) const SEQUENCE: &[u8] = b"sequence";
+
+/// The graph at rest, whatever engine holds its bytes.
+pub struct GraphStore {
+    backend: Box<dyn Backend>,
+    schema: Schema,
+    /// One writer at a time: a change reads what it folds into.
+    pub(super) writer: Mutex<()>,
+}
+
+impl GraphStore {
+    /// Opens the store that the first engine of [`ENGINES`] keeps in the folder `path`.
+    ///
+    /// With `create`, a folder without a store gets one, with `schema` or the shipped schema. A
+    /// store keeps its schema: giving another one later is refused.
+    ///
+    /// # Errors
+    /// Those of the engine, and those of [`GraphStore::new`].
+    pub fn open(path: &Path, create: bool, schema: Option<&str>) -> Result<Self, StoreError> {
+        Self::new((ENGINES[0].open)(path, create)?, schema)
+    }
+
+    /// The graph in `backend`; a backend without a graph gets an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError::Format`] for a store of another format, [`StoreError::OtherSchema`] when
+    /// `schema` is not the one it was made with, [`StoreError::Schema`] when the schema is bad.
+    pub fn new(backend: Box<dyn Backend>, schema: Option<&str>) -> Result<Self, StoreError> {
+        let reader = backend.reader();
+        let format = reader.get(Space::Meta, FORMAT)?;
+        let kept = reader.get(Space::Meta, SCHEMA)?;
+        drop(reader);
+        let text = match (format, kept) {
+            (Some(format), kept) => {
+                let found = decode(Space::Meta, FORMAT, &format)?;
+                if found != FORMAT_VERSION {
+                    return Err(StoreError::Format { found, expected: FORMAT_VERSION });
+                }
+                let kept = kept.and_then(|kept| String::from_utf8(kept).ok()).ok_or_else(|| {
+                    StoreError::Corrupt { space: Space::Meta, key: keyspace::hex(SCHEMA) }
+                })?;
+                if schema.is_some_and(|given| given != kept) {
+                    return Err(StoreError::OtherSchema);
+                }
+                kept
+            }
+            (None, _) => {
+                let text = schema.unwrap_or(schema::DEFAULT).to_owned();
+                Schema::parse(&text)?;
+                let mut batch = Batch::default();
+                batch.put(Space::Meta, FORMAT, super::record::encode(&FORMAT_VERSION));
+                batch.put(Space::Meta, SCHEMA, text.clone().into_bytes());
+                backend.write(&batch)?;
+                backend.sync()?;
+                text
+            }
+        };
+        Ok(Self { backend, schema: Schema::parse(&text)?, writer: Mutex::new(()) })
+    }
+
+    /// The schema that the store was made with.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Returns when all that was written survives a power cut.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.backend.sync()
+    }
+
+    /// A consistent view: later writes do not show.
+    pub fn view(&self) -> View<'_> {
+        View { reader: self.backend.reader(), schema: &self.schema }
+    }
+
+    pub(super) fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.backend.write(batch)
+    }
+
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, ()> {
+        // The lock guards no data of its own: a panic elsewhere leaves nothing half done.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The graph as of one moment.
+pub struct View<'a> {
+    pub(super) reader: Box<dyn Reader + 'a>,
+    pub(super) schema: &'a Schema,
+}
+
+impl View<'_> {
+    /// How many batches were applied: grows with every write, and names the moment.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn sequence(&self) -> Result<u64, StoreError> {
+        let value = self.reader.get(Space::Meta, SEQUENCE)?;
+        value.map_or(Ok(0), |value| decode(Space::Meta, SEQUENCE, &value))
+    }
+
+    /// The node with this id, if there is one.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn node(&self, id: NodeId) -> Result<Option<Node>, StoreError> {
+        self.record(Space::Nodes, &keyspace::node(id))
+    }
+
+    /// Every node, ascending by id: users, then items, contents, entities, concepts.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn nodes(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(NodeId, Node), StoreError>> + '_, StoreError> {
+        Ok(self.reader.scan(Space::Nodes, &[])?.map(|pair| {
+            let (key, value) = pair?;
+            let id = keyspace::decode_node(&key).ok_or_else(|| corrupt(Space::Nodes, &key))?;
+            Ok((id, decode(Space::Nodes, &key, &value)?))
+        }))
+    }
+
+    /// The edge with this key, if there is one.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn edge(&self, edge: &EdgeKey) -> Result<Option<Edge>, StoreError> {
+        self.record(Space::Out, &keyspace::out(edge))
+    }
+
+    /// Every edge, ascending by source, relation and target.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn edges(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> + '_, StoreError> {
+        Ok(edges(Space::Out, self.reader.scan(Space::Out, &[])?))
+    }
+
+    /// The edges that start at a node, ascending by relation and target.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn edges_out(
+        &self,
+        id: NodeId,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> + '_, StoreError> {
+        Ok(edges(Space::Out, self.reader.scan(Space::Out, &keyspace::node(id))?))
+    }
+
+    /// The edges that lead to a node, ascending by relation and source.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn edges_in(
+        &self,
+        id: NodeId,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> + '_, StoreError> {
+        Ok(edges(Space::In, self.reader.scan(Space::In, &keyspace::node(id))?))
+    }
+
+    /// The evidence of every edge whose key starts with `prefix`, ascending by edge and time.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    fn evidence_under(
+        &self,
+        prefix: &[u8],
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
+    {
+        Ok(self.reader.scan(Space::Evidence, prefix)?.map(|pair| {
+            let (key, value) = pair?;
+            let (edge, stamp) =
+                keyspace::decode_evidence(&key).ok_or_else(|| corrupt(Space::Evidence, &key))?;
+            Ok((edge, stamp, decode(Space::Evidence, &key, &value)?))
+        }))
+    }
+
+    /// All evidence there is, ascending by edge and time.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn evidence(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
+    {
+        self.evidence_under(&[])
+    }
+
+    /// The evidence of one edge, ascending by time.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn evidence_of(
+        &self,
+        edge: &EdgeKey,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
+    {
+        self.evidence_under(&keyspace::out(edge))
+    }
+
+    /// The evidence of every edge that starts at a node: a user's history, a document's facts.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn evidence_from(
+        &self,
+        id: NodeId,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
+    {
+        self.evidence_under(&keyspace::node(id))
+    }
+
+    /// The evidence of every edge of one relation that starts at a node.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn evidence_from_by(
+        &self,
+        id: NodeId,
+        relation: RelationId,
+    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
+    {
+        self.evidence_under(&keyspace::of_relation(id, relation))
+    }
+
+    /// Where the evidence of an event stands, if the event was applied.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn event(&self, id: EvidenceId) -> Result<Option<(EdgeKey, Stamp)>, StoreError> {
+        let pointer: Option<(EdgeKey, crate::schema::Timestamp)> =
+            self.record(Space::Events, &id.0)?;
+        Ok(pointer.map(|(edge, at)| (edge, Stamp { at, id })))
+    }
+
+    /// The evidence at one place.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn evidence_at(
+        &self,
+        edge: &EdgeKey,
+        stamp: &Stamp,
+    ) -> Result<Option<Evidence>, StoreError> {
+        self.record(Space::Evidence, &keyspace::evidence(edge, stamp))
+    }
+
+    /// What a document's mentions were made from, if it has been through extraction.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn extraction(&self, id: NodeId) -> Result<Option<ExtractionState>, StoreError> {
+        self.record(Space::Extractions, &keyspace::node(id))
+    }
+
+    /// The fact behind a piece of evidence.
+    ///
+    /// # Errors
+    /// Those of a read; [`StoreError::Corrupt`] when an end of the edge is not there.
+    pub fn fact(
+        &self,
+        edge: EdgeKey,
+        stamp: Stamp,
+        evidence: Evidence,
+    ) -> Result<Fact, StoreError> {
+        let key = |id: NodeId| match self.node(id)? {
+            Some(node) => Ok::<NodeKey, StoreError>(node.key),
+            None => Err(corrupt(Space::Nodes, &keyspace::node(id))),
+        };
+        let (source, target) = (key(edge.source)?, key(edge.target)?);
+        Ok(Fact { source, relation: edge.relation, target, at: stamp.at, evidence })
+    }
+
+    pub(super) fn record<T: serde::de::DeserializeOwned>(
+        &self,
+        space: Space,
+        key: &[u8],
+    ) -> Result<Option<T>, StoreError> {
+        let value = self.reader.get(space, key)?;
+        value.map(|value| decode(space, key, &value)).transpose()
+    }
+}
+
+fn edges(
+    space: Space,
+    scan: Scan<'_>,
+) -> impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> {
+    scan.map(move |pair| {
+        let (key, value) = pair?;
+        let edge = match space {
+            Space::In => keyspace::decode_inward(&key),
+            _ => keyspace::decode_out(&key),
+        };
+        Ok((edge.ok_or_else(|| corrupt(space, &key))?, decode(space, &key, &value)?))
+    })
+}
+
+pub(super) fn corrupt(space: Space, key: &[u8]) -> StoreError {
+    StoreError::Corrupt { space, key: keyspace::hex(key) }
+}

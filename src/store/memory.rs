@@ -1,0 +1,77 @@
+//! The engine in memory: ordered maps, and the oracle of every other engine.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{Backend, Batch, Pair, Reader, Scan, Space, StoreError};
+
+type Pairs = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
+/// Ordered maps in memory. A reader holds the map as it was; a write copies it while one does.
+#[derive(Default)]
+pub struct Memory(RwLock<Arc<Pairs>>);
+
+impl Memory {
+    fn now(&self) -> Arc<Pairs> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct MemoryReader(Arc<Pairs>);
+
+impl Reader for MemoryReader {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.get(&(space, key.to_vec())).cloned())
+    }
+
+    fn scan(&self, space: Space, prefix: &[u8]) -> Result<Scan<'_>, StoreError> {
+        let prefix = prefix.to_vec();
+        let start = Bound::Included((space, prefix.clone()));
+        let pairs = self.0.range((start, Bound::Unbounded));
+        let within =
+            pairs.take_while(move |((at, key), _)| *at == space && key.starts_with(&prefix));
+        Ok(Box::new(within.map(|((_, key), value)| {
+            Ok((key.clone().into_boxed_slice(), value.clone().into_boxed_slice()))
+        })))
+    }
+}
+
+impl Backend for Memory {
+    fn reader(&self) -> Box<dyn Reader + '_> {
+        Box::new(MemoryReader(self.now()))
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut guard = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let pairs = Arc::make_mut(&mut guard);
+        for (space, key, value) in batch.changes() {
+            match value {
+                Some(value) => pairs.insert((space, key.to_vec()), value.to_vec()),
+                None => pairs.remove(&(space, key.to_vec())),
+            };
+        }
+        Ok(())
+    }
+
+    fn ingest_sorted(
+        &self,
+        space: Space,
+        pairs: &mut dyn Iterator<Item = Pair>,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        let mut last: Option<Box<[u8]>> = None;
+        for (key, value) in pairs {
+            if last.as_ref().is_some_and(|last| *last >= key) {
+                return Err(StoreError::Unsorted { space, key: super::keyspace::hex(&key) });
+            }
+            batch.put(space, &key, value.into_vec());
+            last = Some(key);
+        }
+        self.write(&batch)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

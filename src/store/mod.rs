@@ -1,0 +1,257 @@
+//! The graph at rest: ordered bytes below, nodes, edges and evidence above.
+//!
+//! [`Backend`] is all that the graph asks of a storage engine. [`GraphStore`] holds the rules of
+//! the graph, once, for every engine; [`keyspace`] holds the bytes of every key, once.
+
+mod apply;
+mod check;
+mod graph_store;
+pub mod keyspace;
+mod memory;
+mod record;
+mod rocks;
+mod stats;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::event::NodeKey;
+use crate::schema::SchemaError;
+
+pub use apply::{Applied, Mutation, Outcome};
+pub use check::Problems;
+pub use graph_store::{FORMAT_VERSION, GraphStore};
+pub use memory::Memory;
+pub use record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp};
+pub use rocks::Rocks;
+pub use stats::Stats;
+
+/// A key and its value.
+pub type Pair = (Box<[u8]>, Box<[u8]>);
+
+/// Pairs in ascending order of their keys' bytes.
+pub type Scan<'a> = Box<dyn Iterator<Item = Result<Pair, StoreError>> + 'a>;
+
+/// The ordered key spaces of a store. `schema/keyspace.md` draws every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Space {
+    /// Node id to node.
+    Nodes,
+    /// Edges by source.
+    Out,
+    /// The same edges by target.
+    In,
+    /// Why each edge exists, by edge and time.
+    Evidence,
+    /// Event id to the edge and time of its evidence.
+    Events,
+    /// Which text, vocabulary and model a document's mentions come from.
+    Extractions,
+    /// Format version, schema, sequence number.
+    Meta,
+}
+
+impl Space {
+    /// Every space, in the order in which a content hash reads them.
+    pub const ALL: [Self; 7] = [
+        Self::Nodes,
+        Self::Out,
+        Self::In,
+        Self::Evidence,
+        Self::Events,
+        Self::Extractions,
+        Self::Meta,
+    ];
+
+    /// The space's name on disk.
+    pub fn name(self) -> &'static str {
+        ["nodes", "out", "in", "evidence", "events", "extractions", "meta"][self as usize]
+    }
+}
+
+/// Changes that are applied together: the last word on each key, a value or its removal.
+#[derive(Clone, Debug, Default)]
+pub struct Batch(BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>);
+
+impl Batch {
+    /// Sets the value at a key.
+    pub fn put(&mut self, space: Space, key: &[u8], value: Vec<u8>) {
+        self.0.insert((space, key.to_vec()), Some(value));
+    }
+
+    /// Removes a key, if it is there.
+    pub fn delete(&mut self, space: Space, key: &[u8]) {
+        self.0.insert((space, key.to_vec()), None);
+    }
+
+    /// Every change, ascending by space and key.
+    pub fn changes(&self) -> impl Iterator<Item = (Space, &[u8], Option<&[u8]>)> {
+        self.0.iter().map(|((space, key), value)| (*space, key.as_slice(), value.as_deref()))
+    }
+
+    /// Is there nothing to change?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A consistent reading of the store: later writes do not show.
+pub trait Reader {
+    /// The value at `key`, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Every pair whose key starts with `prefix`, ascending by bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails; a later failure is an item of the scan.
+    fn scan(&self, space: Space, prefix: &[u8]) -> Result<Scan<'_>, StoreError>;
+}
+
+/// All that the graph asks of a storage engine.
+pub trait Backend: Send + Sync {
+    /// Reads as of now, unmoved by later writes.
+    fn reader(&self) -> Box<dyn Reader + '_>;
+
+    /// Applies every change or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`]; then nothing was applied.
+    fn write(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Bulk path into a space that holds none of the keys: `pairs` ascend strictly and nothing
+    /// else writes meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsorted`] at the first pair out of order, [`StoreError::Engine`]; then
+    /// nothing was applied.
+    fn ingest_sorted(
+        &self,
+        space: Space,
+        pairs: &mut dyn Iterator<Item = Pair>,
+    ) -> Result<(), StoreError>;
+
+    /// Returns when all earlier writes survive a power cut.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails.
+    fn sync(&self) -> Result<(), StoreError>;
+}
+
+/// Why the store could not answer or change.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no store where one was asked for.
+    #[error("no store at {path}; make one with `predilect load --store {path} ...`")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The path is a file, or a folder that holds other things.
+    #[error("{path} is not a store: {reason}; give an empty or a new folder")]
+    NotAStore {
+        /// The path.
+        path: PathBuf,
+        /// What stands there.
+        reason: &'static str,
+    },
+    /// Another process has the store open.
+    #[error("the store at {path} is in use by {owner}; stop that process, or ask it over gRPC")]
+    Locked {
+        /// The store.
+        path: PathBuf,
+        /// Who has it: `process 4711` where known.
+        owner: String,
+    },
+    /// The store was written in another format.
+    #[error("the store has format {found}, this build reads {expected}; {}", remedy(*found, *expected))]
+    Format {
+        /// The version in the store.
+        found: u32,
+        /// The version that this build reads.
+        expected: u32,
+    },
+    /// A record cannot be decoded: the store is damaged.
+    #[error("{} holds a record that cannot be read at key {key}; run `predilect verify`", space.name())]
+    Corrupt {
+        /// The space.
+        space: Space,
+        /// The key, in hexadecimal.
+        key: String,
+    },
+    /// Two names hash to one id.
+    #[error("{first} and {second} share a node id; rename one of them")]
+    Collision {
+        /// The node in the store.
+        first: NodeKey,
+        /// The node that was to be added.
+        second: NodeKey,
+    },
+    /// Pairs of a bulk path that do not ascend strictly.
+    #[error("key {key} of {} does not come after the one before it", space.name())]
+    Unsorted {
+        /// The space.
+        space: Space,
+        /// The key, in hexadecimal.
+        key: String,
+    },
+    /// The schema kept in the store, or given for a new one, is refused.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The schema given is another than the store was made with.
+    #[error("the store was made with another schema; leave --schema out, or load into a new store")]
+    OtherSchema,
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The storage engine failed.
+    #[error("the storage engine failed at {path}: {message}")]
+    Engine {
+        /// The store.
+        path: PathBuf,
+        /// What the engine said.
+        message: String,
+    },
+}
+
+fn remedy(found: u32, expected: u32) -> &'static str {
+    if found > expected {
+        "open it with the newer predilect that wrote it"
+    } else {
+        "load the data into a new store with this build"
+    }
+}
+
+/// A storage engine that can be named.
+pub struct Engine {
+    /// The name.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Opens it at a path, and makes it there when `create` says so.
+    pub open: fn(&Path, bool) -> Result<Box<dyn Backend>, StoreError>,
+}
+
+/// Every storage engine, in the order the help lists them.
+pub const ENGINES: &[Engine] = &[
+    Engine {
+        name: "rocksdb",
+        about: "RocksDB: on disk, crash-safe",
+        open: |path, create| Ok(Box::new(Rocks::open(path, create)?)),
+    },
+    Engine {
+        name: "memory",
+        about: "ordered maps in memory: gone with the process",
+        open: |_, _| Ok(Box::new(Memory::default())),
+    },
+];

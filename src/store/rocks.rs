@@ -1,0 +1,239 @@
+//! The engine on disk: RocksDB, one column family per space.
+//!
+//! Nothing is lost in silence: write-ahead logs are tracked in the manifest, so that a missing one
+//! is noticed at start; a log is read up to a torn tail and no further; every block's checksum is
+//! verified when read. A lock file of ours names the process that has the store open, which
+//! RocksDB's own lock does not.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rocksdb::{
+    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, Direction, IngestExternalFileOptions, IteratorMode, Options, ReadOptions,
+    SnapshotWithThreadMode, SstFileWriter, WriteBatch,
+};
+
+use super::{Backend, Batch, Pair, Reader, Scan, Space, StoreError, keyspace};
+
+const LOCK_FILE: &str = "predilect.lock";
+const BLOCK_CACHE_BYTES: usize = 256 << 20;
+const WRITE_BUFFER_BYTES: usize = 64 << 20;
+const BLOOM_BITS: f64 = 10.0;
+
+/// A store in a folder.
+pub struct Rocks {
+    db: DB,
+    path: PathBuf,
+    next_file: AtomicU64,
+    /// Held for as long as the store is open; the system lets go of it when the process ends.
+    _lock: File,
+}
+
+impl Rocks {
+    /// Opens the store in the folder `path`; makes folder and store where `create` says so.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::NotAStore`], [`StoreError::Locked`],
+    /// [`StoreError::Io`] or [`StoreError::Engine`].
+    pub fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
+        check_folder(path, create)?;
+        let lock = lock(path)?;
+        let options = options();
+        let families = Space::ALL
+            .map(|space| ColumnFamilyDescriptor::new(space.name(), family_options(&options)));
+        let db = DB::open_cf_descriptors(&options, path, families)
+            .map_err(|error| engine(path, &error))?;
+        Ok(Self { db, path: path.to_owned(), next_file: AtomicU64::new(0), _lock: lock })
+    }
+
+    fn family(&self, space: Space) -> Result<std::sync::Arc<BoundColumnFamily<'_>>, StoreError> {
+        self.db.cf_handle(space.name()).ok_or_else(|| StoreError::Engine {
+            path: self.path.clone(),
+            message: format!("column family {} is not open", space.name()),
+        })
+    }
+
+    fn failed(&self, error: &rocksdb::Error) -> StoreError {
+        engine(&self.path, error)
+    }
+}
+
+fn engine(path: &Path, error: &rocksdb::Error) -> StoreError {
+    StoreError::Engine { path: path.to_owned(), message: error.to_string() }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
+    move |source| StoreError::Io { path: path.to_owned(), source }
+}
+
+fn check_folder(path: &Path, create: bool) -> Result<(), StoreError> {
+    if path.join("CURRENT").is_file() {
+        return Ok(());
+    }
+    if !create {
+        return Err(match path.is_file() {
+            true => StoreError::NotAStore { path: path.to_owned(), reason: "it is a file" },
+            false => StoreError::Missing { path: path.to_owned() },
+        });
+    }
+    if path.exists() && !path.is_dir() {
+        return Err(StoreError::NotAStore { path: path.to_owned(), reason: "it is a file" });
+    }
+    fs::create_dir_all(path).map_err(io(path))?;
+    for entry in fs::read_dir(path).map_err(io(path))? {
+        let name = entry.map_err(io(path))?.file_name();
+        let name = name.to_string_lossy();
+        // What a process leaves behind that was ended while it made a store.
+        let ours = ["predilect.lock", "LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "0"];
+        if !ours.iter().any(|start| name.starts_with(start)) {
+            let reason = "the folder holds other things";
+            return Err(StoreError::NotAStore { path: path.to_owned(), reason });
+        }
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let file = path.join(LOCK_FILE);
+    let mut lock = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&file)
+        .map_err(io(&file))?;
+    match lock.try_lock() {
+        Ok(()) => {
+            lock.set_len(0).map_err(io(&file))?;
+            write!(lock, "process {}", std::process::id()).map_err(io(&file))?;
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // Without the owner's own word, another process is all that is known.
+            if lock.read_to_string(&mut owner).is_err() || owner.is_empty() {
+                "another process".clone_into(&mut owner);
+            }
+            Err(StoreError::Locked { path: path.to_owned(), owner })
+        }
+        Err(TryLockError::Error(source)) => Err(StoreError::Io { path: file, source }),
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_recycle_log_file_num(0);
+    options.set_keep_log_file_num(2);
+    options.set_max_open_files(512);
+    options.increase_parallelism(2);
+    options.set_max_total_wal_size(512 << 20);
+    options
+}
+
+fn family_options(shared: &Options) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
+    blocks.set_bloom_filter(BLOOM_BITS, false);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks.set_format_version(6);
+    let mut options = shared.clone();
+    options.set_block_based_table_factory(&blocks);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    options
+}
+
+struct RocksReader<'a> {
+    store: &'a Rocks,
+    snapshot: SnapshotWithThreadMode<'a, DB>,
+}
+
+impl Reader for RocksReader<'_> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let family = self.store.family(space)?;
+        self.snapshot.get_cf(&family, key).map_err(|error| self.store.failed(&error))
+    }
+
+    fn scan(&self, space: Space, prefix: &[u8]) -> Result<Scan<'_>, StoreError> {
+        let family = self.store.family(space)?;
+        let mut options = ReadOptions::default();
+        if let Some(end) = after(prefix) {
+            options.set_iterate_upper_bound(end);
+        }
+        let from = IteratorMode::From(prefix, Direction::Forward);
+        let pairs = self.snapshot.iterator_cf_opt(&family, options, from);
+        Ok(Box::new(pairs.map(|pair| pair.map_err(|error| self.store.failed(&error)))))
+    }
+}
+
+/// The first key after all that start with `prefix`, or `None` when there is none.
+fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+impl Backend for Rocks {
+    fn reader(&self) -> Box<dyn Reader + '_> {
+        Box::new(RocksReader { store: self, snapshot: self.db.snapshot() })
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let families = Space::ALL.map(|space| self.family(space));
+        let mut writes = WriteBatch::default();
+        for (space, key, value) in batch.changes() {
+            match (&families[space as usize], value) {
+                (Ok(family), Some(value)) => writes.put_cf(family, key, value),
+                (Ok(family), None) => writes.delete_cf(family, key),
+                (Err(_), _) => return self.family(space).map(|_| ()),
+            }
+        }
+        self.db.write(writes).map_err(|error| self.failed(&error))
+    }
+
+    fn ingest_sorted(
+        &self,
+        space: Space,
+        pairs: &mut dyn Iterator<Item = Pair>,
+    ) -> Result<(), StoreError> {
+        let number = self.next_file.fetch_add(1, Ordering::Relaxed);
+        let file = self.path.join(format!("0-ingest-{number}.sst"));
+        let options = family_options(&options());
+        let mut writer = SstFileWriter::create(&options);
+        writer.open(&file).map_err(|error| self.failed(&error))?;
+        let mut last: Option<Box<[u8]>> = None;
+        for (key, value) in pairs {
+            if last.as_ref().is_some_and(|last| *last >= key) {
+                drop(writer);
+                fs::remove_file(&file).map_err(io(&file))?;
+                return Err(StoreError::Unsorted { space, key: keyspace::hex(&key) });
+            }
+            writer.put(&key, &value).map_err(|error| self.failed(&error))?;
+            last = Some(key);
+        }
+        if last.is_none() {
+            drop(writer);
+            return fs::remove_file(&file).map_err(io(&file));
+        }
+        writer.finish().map_err(|error| self.failed(&error))?;
+        let mut moved = IngestExternalFileOptions::default();
+        moved.set_move_files(true);
+        self.db
+            .ingest_external_file_cf_opts(&self.family(space)?, &moved, vec![file])
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush_wal(true).map_err(|error| self.failed(&error))
+    }
+}
