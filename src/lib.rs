@@ -1,5 +1,7 @@
 //! Predilect.
 
-pub mod event;
 pub mod schema;
+pub mod event;
 pub mod store;
+pub mod extract;
+pub mod ingest;

@@ -39,7 +39,11 @@ impl Backlog {
     ///
     /// # Errors
     /// Those of reads.
-    pub fn of(view: &View<'_>, schema: &Schema, extractor: &dyn Extractor) -> Result<Self, IngestError> {
+    pub fn of(
+        view: &View<'_>,
+        schema: &Schema,
+        extractor: &dyn Extractor,
+    ) -> Result<Self, IngestError> {
         let mut terms: BTreeMap<String, Term> = BTreeMap::new();
         let mut documents = Vec::new();
         for item in view.nodes()? {

@@ -209,7 +209,12 @@ impl Loading<'_> {
         Ok(())
     }
 
-    fn reject(&self, path: &Path, reject: &Reject, rejects: &mut Rejects) -> Result<(), IngestError> {
+    fn reject(
+        &self,
+        path: &Path,
+        reject: &Reject,
+        rejects: &mut Rejects,
+    ) -> Result<(), IngestError> {
         rejects.write(path, reject)?;
         let rejected = self.report.items.rejected + self.report.events.rejected;
         if rejected <= self.params.max_errors {
@@ -256,7 +261,13 @@ pub fn write_documents(
 
 fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) -> Reject {
     let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
-    Reject { line, field: Some(error.field().to_owned()), reason: error.to_string(), row, raw: None }
+    Reject {
+        line,
+        field: Some(error.field().to_owned()),
+        reason: error.to_string(),
+        row,
+        raw: None,
+    }
 }
 
 fn conflict(line: u64, mutation: &Mutation) -> Reject {

@@ -54,10 +54,17 @@ impl Mapping {
         let mapping: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         for name in mapping.columns.keys().chain(mapping.constants.keys()) {
             if !COLUMNS.contains(&name.as_str()) {
-                return Err(refuse(format!("`{name}` is no column; known: {}", COLUMNS.join(", "))));
+                return Err(refuse(format!(
+                    "`{name}` is no column; known: {}",
+                    COLUMNS.join(", ")
+                )));
             }
         }
-        match mapping.times.iter().find(|(name, unit)| *name != "at" || !["s", "ms"].contains(&unit.as_str())) {
+        match mapping
+            .times
+            .iter()
+            .find(|(name, unit)| *name != "at" || !["s", "ms"].contains(&unit.as_str()))
+        {
             Some((name, unit)) => {
                 Err(refuse(format!("times.{name} = {unit:?}; known: at = \"s\" or \"ms\"")))
             }

@@ -16,6 +16,9 @@ const FORMAT: &[u8] = b"format_version";
 const SCHEMA: &[u8] = b"schema";
 pub(super) const SEQUENCE: &[u8] = b"sequence";
 
+/// What a scan finds, in order; a read that fails is an item.
+pub type Items<'a, T> = Box<dyn Iterator<Item = Result<T, StoreError>> + 'a>;
+
 /// The graph at rest, whatever engine holds its bytes.
 pub struct GraphStore {
     backend: Box<dyn Backend>,
@@ -130,14 +133,12 @@ impl View<'_> {
     ///
     /// # Errors
     /// Those of a read; a later one is an item.
-    pub fn nodes(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<(NodeId, Node), StoreError>> + '_, StoreError> {
-        Ok(self.reader.scan(Space::Nodes, &[])?.map(|pair| {
+    pub fn nodes(&self) -> Result<Items<'_, (NodeId, Node)>, StoreError> {
+        Ok(Box::new(self.reader.scan(Space::Nodes, &[])?.map(|pair| {
             let (key, value) = pair?;
             let id = keyspace::decode_node(&key).ok_or_else(|| corrupt(Space::Nodes, &key))?;
             Ok((id, decode(Space::Nodes, &key, &value)?))
-        }))
+        })))
     }
 
     /// The edge with this key, if there is one.
@@ -152,9 +153,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// Those of a read; a later one is an item.
-    pub fn edges(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> + '_, StoreError> {
+    pub fn edges(&self) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
         Ok(edges(Space::Out, self.reader.scan(Space::Out, &[])?))
     }
 
@@ -162,10 +161,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// Those of a read; a later one is an item.
-    pub fn edges_out(
-        &self,
-        id: NodeId,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> + '_, StoreError> {
+    pub fn edges_out(&self, id: NodeId) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
         Ok(edges(Space::Out, self.reader.scan(Space::Out, &keyspace::node(id))?))
     }
 
@@ -173,10 +169,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// Those of a read; a later one is an item.
-    pub fn edges_in(
-        &self,
-        id: NodeId,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> + '_, StoreError> {
+    pub fn edges_in(&self, id: NodeId) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
         Ok(edges(Space::In, self.reader.scan(Space::In, &keyspace::node(id))?))
     }
 
@@ -187,24 +180,20 @@ impl View<'_> {
     fn evidence_under(
         &self,
         prefix: &[u8],
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
-    {
-        Ok(self.reader.scan(Space::Evidence, prefix)?.map(|pair| {
+    ) -> Result<Items<'_, (EdgeKey, Stamp, Evidence)>, StoreError> {
+        Ok(Box::new(self.reader.scan(Space::Evidence, prefix)?.map(|pair| {
             let (key, value) = pair?;
             let (edge, stamp) =
                 keyspace::decode_evidence(&key).ok_or_else(|| corrupt(Space::Evidence, &key))?;
             Ok((edge, stamp, decode(Space::Evidence, &key, &value)?))
-        }))
+        })))
     }
 
     /// All evidence there is, ascending by edge and time.
     ///
     /// # Errors
     /// Those of a read; a later one is an item.
-    pub fn evidence(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
-    {
+    pub fn evidence(&self) -> Result<Items<'_, (EdgeKey, Stamp, Evidence)>, StoreError> {
         self.evidence_under(&[])
     }
 
@@ -215,8 +204,7 @@ impl View<'_> {
     pub fn evidence_of(
         &self,
         edge: &EdgeKey,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
-    {
+    ) -> Result<Items<'_, (EdgeKey, Stamp, Evidence)>, StoreError> {
         self.evidence_under(&keyspace::out(edge))
     }
 
@@ -227,8 +215,7 @@ impl View<'_> {
     pub fn evidence_from(
         &self,
         id: NodeId,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
-    {
+    ) -> Result<Items<'_, (EdgeKey, Stamp, Evidence)>, StoreError> {
         self.evidence_under(&keyspace::node(id))
     }
 
@@ -240,8 +227,7 @@ impl View<'_> {
         &self,
         id: NodeId,
         relation: RelationId,
-    ) -> Result<impl Iterator<Item = Result<(EdgeKey, Stamp, Evidence), StoreError>> + '_, StoreError>
-    {
+    ) -> Result<Items<'_, (EdgeKey, Stamp, Evidence)>, StoreError> {
         self.evidence_under(&keyspace::of_relation(id, relation))
     }
 
@@ -303,18 +289,15 @@ impl View<'_> {
     }
 }
 
-fn edges(
-    space: Space,
-    scan: Scan<'_>,
-) -> impl Iterator<Item = Result<(EdgeKey, Edge), StoreError>> {
-    scan.map(move |pair| {
+fn edges(space: Space, scan: Scan<'_>) -> Items<'_, (EdgeKey, Edge)> {
+    Box::new(scan.map(move |pair| {
         let (key, value) = pair?;
         let edge = match space {
             Space::In => keyspace::decode_inward(&key),
             _ => keyspace::decode_out(&key),
         };
         Ok((edge.ok_or_else(|| corrupt(space, &key))?, decode(space, &key, &value)?))
-    })
+    }))
 }
 
 pub(super) fn corrupt(space: Space, key: &[u8]) -> StoreError {

@@ -22,7 +22,7 @@ use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
 pub use check::Problems;
-pub use graph_store::{FORMAT_VERSION, GraphStore};
+pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
 pub use memory::Memory;
 pub use record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp};
 pub use rocks::Rocks;

@@ -59,7 +59,8 @@ fn columns(
     for needed in ["event_id", "user", "target", "action", "at"] {
         if !columns.contains(&Some(needed)) && !mapping.provides(needed) {
             let foreign = mapping.foreign(needed).unwrap_or(needed);
-            let reason = format!("the header has no column `{foreign}`; add it, or give a --mapping");
+            let reason =
+                format!("the header has no column `{foreign}`; add it, or give a --mapping");
             return Err(unreadable(path, reason));
         }
     }
@@ -112,7 +113,14 @@ fn event(
 /// The row as an object, for the file of rejects.
 fn row(record: &ByteRecord, columns: &[Option<&'static str>]) -> Option<Map<String, Value>> {
     let fields = record.iter().zip(columns).filter(|(field, _)| !field.is_empty());
-    Some(fields.filter_map(|(field, column)| {
-        Some(((*column)?.to_owned(), Value::from(String::from_utf8_lossy(field).into_owned())))
-    }).collect())
+    Some(
+        fields
+            .filter_map(|(field, column)| {
+                Some((
+                    (*column)?.to_owned(),
+                    Value::from(String::from_utf8_lossy(field).into_owned()),
+                ))
+            })
+            .collect(),
+    )
 }

@@ -16,8 +16,7 @@ use super::{IngestError, Mapping};
 use crate::event::{RawDocument, RawEvent};
 
 /// Takes rows as they are read, with the line (or Parquet row) that each stands on.
-pub(super) type Sink<'a, T> =
-    &'a mut dyn FnMut(u64, Result<T, Reject>) -> Result<(), IngestError>;
+pub(super) type Sink<'a, T> = &'a mut dyn FnMut(u64, Result<T, Reject>) -> Result<(), IngestError>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -27,7 +26,11 @@ enum Format {
 }
 
 /// Reads every event of a file.
-pub(super) fn events(path: &Path, mapping: &Mapping, sink: Sink<'_, RawEvent>) -> Result<(), IngestError> {
+pub(super) fn events(
+    path: &Path,
+    mapping: &Mapping,
+    sink: Sink<'_, RawEvent>,
+) -> Result<(), IngestError> {
     match format(path)? {
         Format::Separated(separator) => csv::events(path, open(path)?, separator, mapping, sink),
         Format::JsonLines => json::events(path, open(path)?, mapping, sink),

@@ -24,26 +24,29 @@ pub(super) fn events(
     let file =
         File::open(path).map_err(|source| IngestError::Io { path: path.to_owned(), source })?;
     let broken = |error: String| unreadable(path, format!("not a whole Parquet file: {error}"));
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| broken(error.to_string()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|error| broken(error.to_string()))?;
     for needed in ["event_id", "user", "target", "action", "at"] {
-        let there = mapping.foreign(needed).is_some_and(|name| builder.schema().index_of(name).is_ok());
+        let there =
+            mapping.foreign(needed).is_some_and(|name| builder.schema().index_of(name).is_ok());
         if !there && !mapping.provides(needed) {
-            return Err(unreadable(path, format!("no column `{needed}`; add it, or give a --mapping")));
+            return Err(unreadable(
+                path,
+                format!("no column `{needed}`; add it, or give a --mapping"),
+            ));
         }
     }
     for field in builder.schema().fields() {
         let known = mapping.ours(field.name()).is_some_and(|name| COLUMNS.contains(&name));
         if !known && !mapping.passes_over() {
             let known = COLUMNS.join(", ");
-            let reason = format!("unknown column `{}`; known: {known}; or give a --mapping", field.name());
+            let reason =
+                format!("unknown column `{}`; known: {known}; or give a --mapping", field.name());
             return Err(unreadable(path, reason));
         }
     }
-    let reader = builder
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| broken(error.to_string()))?;
+    let reader =
+        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| broken(error.to_string()))?;
     let mut row = 0;
     for batch in reader {
         let batch = batch.map_err(|error| broken(error.to_string()))?;
