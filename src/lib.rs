@@ -1,1 +1,3 @@
 //! Predilect.
+
+pub mod extract;
