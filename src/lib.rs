@@ -5,3 +5,5 @@ pub mod event;
 pub mod store;
 pub mod extract;
 pub mod ingest;
+pub mod graph;
+pub mod traverse;

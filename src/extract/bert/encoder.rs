@@ -1,0 +1,284 @@
+//! Token ids become states, and texts become encodings.
+//!
+//! Windows of equal length share a batch, so nothing is padded: a text's numbers do not depend on
+//! its company. Each worker runs whole batches inside a pool of one thread, which keeps candle's
+//! own threading out: on short texts that is faster than splitting every product, and the answer
+//! has the same bits for any number of workers.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, DTYPE};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokenizers::Tokenizer;
+
+use super::super::ExtractError;
+use super::super::normalize::is_han;
+use super::weights::{Weights, compute};
+use super::window::{Window, WindowParams, windows};
+
+/// Rows of a batch, at most.
+const MAX_ROWS: usize = 32;
+/// Tokens of a batch, at most (a batch has at least one row).
+const MAX_TOKENS: usize = 2048;
+/// A tokenizer that has fewer Han characters was not made for Chinese (BERT-base uncased has 244).
+const MIN_HAN_TOKENS: usize = 3000;
+
+/// The tokens of one text, without special ones.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// Ids of the tokens.
+    pub(super) ids: Vec<u32>,
+    /// Byte range of each in the text; for matching with words, not for slicing.
+    pub(super) offsets: Vec<(usize, usize)>,
+}
+
+/// A BERT encoder and its tokenizer.
+pub struct Encoder {
+    model: BertModel,
+    tokenizer: Tokenizer,
+    /// What stands before and after a text: `[CLS]` and `[SEP]`.
+    special: (u32, u32),
+    unknown: Option<u32>,
+    knows_han: bool,
+    windows: WindowParams,
+    hidden: usize,
+    hash: [u8; 32],
+    /// One pool of one thread per worker.
+    workers: Vec<ThreadPool>,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").field("hidden", &self.hidden).finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// Builds the model; as many workers as rayon has threads (`RAYON_NUM_THREADS`).
+    ///
+    /// # Errors
+    /// [`ExtractError::SpecialTokens`], [`ExtractError::Threads`], [`ExtractError::Compute`].
+    pub fn new(weights: Weights) -> Result<Self, ExtractError> {
+        let Weights { config, tokenizer, tensors, hash } = weights;
+        let builder = VarBuilder::from_tensors(tensors, DTYPE, &Device::Cpu);
+        let model = BertModel::load(builder, &config).map_err(compute)?;
+        let empty = tokenizer.encode("", true).map_err(tokenizing)?;
+        let &[before, after] = empty.get_ids() else {
+            return Err(ExtractError::SpecialTokens { found: empty.len() });
+        };
+        let vocabulary = tokenizer.get_vocab(false);
+        let n_han = vocabulary.keys().filter(|token| {
+            let mut characters = token.chars();
+            characters.next().is_some_and(is_han) && characters.next().is_none()
+        });
+        let knows_han = n_han.count() >= MIN_HAN_TOKENS;
+        let workers = (0..rayon::current_num_threads())
+            .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
+            .collect::<Result<_, _>>()
+            .map_err(|source| ExtractError::Threads { source: source.into() })?;
+        Ok(Self {
+            special: (before, after),
+            unknown: tokenizer.token_to_id("[UNK]").or_else(|| tokenizer.token_to_id("<unk>")),
+            knows_han,
+            windows: WindowParams::fitting(config.max_position_embeddings),
+            hidden: config.hidden_size,
+            model,
+            tokenizer,
+            hash,
+            workers,
+        })
+    }
+
+    /// Sentence encodings: the mean of the token states, the two special ones included, at length 1.
+    ///
+    /// A text longer than a window is read in overlapping windows; each token counts once, and the
+    /// special tokens once per window.
+    ///
+    /// # Returns
+    /// One `[hidden]` f32 vector per text, in order; 384 numbers for all-MiniLM-L6-v2.
+    ///
+    /// # Errors
+    /// [`ExtractError::NotFiniteOutput`], and failures of the machine.
+    pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, ExtractError> {
+        let tokens = self.tokenize(texts)?;
+        let pieces = self.pieces(&tokens, true);
+        let sums = self.run(&tokens, &pieces, |index, states| {
+            let window = &pieces[index].1;
+            let n_rows = window.end - window.start + 2;
+            let mut sum = vec![0f32; self.hidden];
+            let own = window.own_start + 1 - window.start..window.own_end + 1 - window.start;
+            for row in [0].into_iter().chain(own).chain([n_rows - 1]) {
+                add(&mut sum, &states[row * self.hidden..(row + 1) * self.hidden]);
+            }
+            Ok(sum)
+        })?;
+        let mut encodings = vec![vec![0f32; self.hidden]; texts.len()];
+        for (&(text, _), sum) in pieces.iter().zip(&sums) {
+            add(&mut encodings[text], sum);
+        }
+        encodings.iter_mut().for_each(|encoding| normalize(encoding));
+        Ok(encodings)
+    }
+
+    /// Numbers in an encoding.
+    pub fn hidden_size(&self) -> usize {
+        self.hidden
+    }
+
+    /// blake3 over configuration, tokenizer and weights.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// How long texts are cut.
+    pub fn windows(&self) -> WindowParams {
+        self.windows
+    }
+
+    /// Whether the tokenizer has the characters to read Chinese.
+    pub(super) fn knows_han(&self) -> bool {
+        self.knows_han
+    }
+
+    /// Whether a token stands for a word that the model does not know.
+    pub(super) fn is_unknown(&self, id: u32) -> bool {
+        self.unknown == Some(id)
+    }
+
+    /// The tokens of each text.
+    pub(super) fn tokenize(&self, texts: &[&str]) -> Result<Vec<Tokens>, ExtractError> {
+        self.parallel(texts.len(), |index| {
+            let encoding = self.tokenizer.encode(texts[index], false).map_err(tokenizing)?;
+            Ok(Tokens {
+                ids: encoding.get_ids().to_vec(),
+                offsets: encoding.get_offsets().to_vec(),
+            })
+        })
+    }
+
+    /// The windows of all texts, each with the index of its text; `empty`: also of empty texts.
+    pub(super) fn pieces(&self, tokens: &[Tokens], empty: bool) -> Vec<(usize, Window)> {
+        let none = Window { start: 0, end: 0, own_start: 0, own_end: 0 };
+        let mut pieces = Vec::new();
+        for (index, text) in tokens.iter().enumerate() {
+            let plan = windows(text.ids.len(), self.windows);
+            if plan.is_empty() && empty {
+                pieces.push((index, none));
+            }
+            pieces.extend(plan.into_iter().map(|window| (index, window)));
+        }
+        pieces
+    }
+
+    /// Runs the model over `pieces` and reduces the states of each to what is wanted of it.
+    ///
+    /// `reduce` gets the index of a piece and its states: `[end - start + 2, hidden]` f32,
+    /// row-major, the special tokens first and last. The states of one batch per worker are in
+    /// memory at a time. The answers are in order of `pieces`.
+    pub(super) fn run<T: Send>(
+        &self,
+        tokens: &[Tokens],
+        pieces: &[(usize, Window)],
+        reduce: impl Fn(usize, &[f32]) -> Result<T, ExtractError> + Sync,
+    ) -> Result<Vec<T>, ExtractError> {
+        let batches = batches(pieces);
+        let answers = self.parallel(batches.len(), |index| {
+            let batch = &batches[index];
+            let windows: Vec<&[u32]> = batch
+                .iter()
+                .map(|&piece| {
+                    let (text, window) = &pieces[piece];
+                    &tokens[*text].ids[window.start..window.end]
+                })
+                .collect();
+            let states = self.forward(&windows)?;
+            let rows = batch.iter().zip(states.chunks_exact(states.len() / batch.len()));
+            rows.map(|(&piece, states)| Ok((piece, reduce(piece, states)?))).collect()
+        })?;
+        let mut answers: Vec<(usize, T)> = answers.into_iter().flat_map(|b: Vec<_>| b).collect();
+        answers.sort_unstable_by_key(|&(piece, _)| piece);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// The states of `windows`, all of one length: `[rows, length + 2, hidden]` f32, row-major.
+    fn forward(&self, windows: &[&[u32]]) -> Result<Vec<f32>, ExtractError> {
+        let n_tokens = windows.first().map_or(0, |window| window.len()) + 2;
+        let mut ids = Vec::with_capacity(windows.len() * n_tokens);
+        for window in windows {
+            ids.push(self.special.0);
+            ids.extend_from_slice(window);
+            ids.push(self.special.1);
+        }
+        let states = Tensor::from_vec(ids, (windows.len(), n_tokens), &Device::Cpu)
+            .and_then(|ids| self.model.forward(&ids, &ids.zeros_like()?, None))
+            .and_then(|states| states.flatten_all()?.to_vec1::<f32>())
+            .map_err(compute)?;
+        match states.iter().all(|value| value.is_finite()) {
+            true => Ok(states),
+            false => Err(ExtractError::NotFiniteOutput { n_tokens }),
+        }
+    }
+
+    /// Does jobs `0..n_jobs` on the workers; the answers are in order.
+    pub(super) fn parallel<T: Send>(
+        &self,
+        n_jobs: usize,
+        job: impl Fn(usize) -> Result<T, ExtractError> + Sync,
+    ) -> Result<Vec<T>, ExtractError> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let claim = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&job| job < n_jobs);
+            std::iter::from_fn(claim).map(|index| Ok((index, job(index)?))).collect()
+        };
+        let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
+            let threads = self.workers.iter().take(n_jobs).map(|worker| {
+                std::thread::Builder::new()
+                    .spawn_scoped(scope, || worker.install(work))
+                    .map_err(|source| ExtractError::Threads { source: source.into() })
+            });
+            let threads: Vec<_> = threads.collect();
+            let mut done = Vec::with_capacity(n_jobs);
+            for thread in threads {
+                let answers: Result<Vec<_>, ExtractError> =
+                    thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                done.extend(answers?);
+            }
+            Ok::<_, ExtractError>(done)
+        })?;
+        done.sort_unstable_by_key(|&(index, _)| index);
+        Ok(done.into_iter().map(|(_, answer)| answer).collect())
+    }
+}
+
+/// Groups pieces of equal length, longest first, so that the workers end together.
+fn batches(pieces: &[(usize, Window)]) -> Vec<Vec<usize>> {
+    let length = |piece: usize| pieces[piece].1.end - pieces[piece].1.start;
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_by_key(|&piece| std::cmp::Reverse(length(piece)));
+    order
+        .chunk_by(|&a, &b| length(a) == length(b))
+        .flat_map(|group| {
+            let n_rows = (MAX_TOKENS / (length(group[0]) + 2)).clamp(1, MAX_ROWS);
+            group.chunks(n_rows).map(<[usize]>::to_vec)
+        })
+        .collect()
+}
+
+fn tokenizing(source: tokenizers::Error) -> ExtractError {
+    ExtractError::Compute { source }
+}
+
+/// Adds `row` to `sum`.
+pub(super) fn add(sum: &mut [f32], row: &[f32]) {
+    sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+}
+
+/// Scales to length 1; a vector of zeros stays.
+pub(super) fn normalize(vector: &mut [f32]) {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|value| *value /= length);
+    }
+}

@@ -1,0 +1,273 @@
+//! A model folder becomes checked tensors, and fp32 tensors become a quantised file.
+//!
+//! A folder holds `config.json`, `tokenizer.json` and the weights, as `model.gguf` (preferred) or
+//! `model.safetensors`. Every tensor that the configuration asks for is checked for name, shape and
+//! finite values before a model is built. Quantised tensors are turned into f32 at load: candle's
+//! matrix product over Q8_0 blocks is several times slower than over f32.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
+use candle_core::{DType, Device, Tensor};
+use candle_transformers::models::bert::Config;
+use tokenizers::Tokenizer;
+
+use super::super::ExtractError;
+
+/// File name of the configuration.
+const CONFIG: &str = "config.json";
+/// File name of the tokenizer.
+const TOKENIZER: &str = "tokenizer.json";
+/// File name of quantised weights.
+const GGUF: &str = "model.gguf";
+/// File name of full weights.
+const SAFETENSORS: &str = "model.safetensors";
+
+/// Prefixes that checkpoints with a head put before the names of the encoder's tensors.
+const PREFIX: &str = "bert.";
+
+/// The bytes of the files of one model.
+#[derive(Debug)]
+pub struct ModelFiles<'b> {
+    /// Where they come from, for messages.
+    pub folder: PathBuf,
+    /// `config.json`.
+    pub config: &'b [u8],
+    /// `tokenizer.json`.
+    pub tokenizer: &'b [u8],
+    /// File name and bytes of the weights; the ending says the format.
+    pub weights: (&'b str, &'b [u8]),
+}
+
+/// A model read and checked, before the encoder is built.
+#[derive(Debug)]
+pub struct Weights {
+    /// What `config.json` says.
+    pub(super) config: Config,
+    /// The tokenizer, neither padding nor cutting.
+    pub(super) tokenizer: Tokenizer,
+    /// The tensors of the encoder, f32, by candle's names.
+    pub(super) tensors: HashMap<String, Tensor>,
+    /// blake3 over configuration, tokenizer and weights.
+    pub(super) hash: [u8; 32],
+}
+
+impl Weights {
+    /// Reads a model folder.
+    ///
+    /// # Errors
+    /// [`ExtractError::MissingFile`] and the errors of [`parse`](Self::parse).
+    pub fn open(folder: &Path) -> Result<Self, ExtractError> {
+        let name = if folder.join(GGUF).exists() { GGUF } else { SAFETENSORS };
+        let (config, tokenizer) = (read(&folder.join(CONFIG))?, read(&folder.join(TOKENIZER))?);
+        let weights = read(&folder.join(name))?;
+        Self::parse(&ModelFiles {
+            folder: folder.to_owned(),
+            config: &config,
+            tokenizer: &tokenizer,
+            weights: (name, &weights),
+        })
+    }
+
+    /// Reads a model from bytes.
+    ///
+    /// # Errors
+    /// [`ExtractError::Config`], [`ExtractError::ConfigValue`], [`ExtractError::Tokenizer`],
+    /// [`ExtractError::VocabularySize`], [`ExtractError::Weights`],
+    /// [`ExtractError::MissingTensor`], [`ExtractError::WrongShape`] and
+    /// [`ExtractError::NotFiniteWeight`], by the file at fault.
+    pub fn parse(files: &ModelFiles<'_>) -> Result<Self, ExtractError> {
+        let config: Config = serde_json::from_slice(files.config)
+            .map_err(|source| ExtractError::Config { path: files.folder.join(CONFIG), source })?;
+        check_config(&config)?;
+        let tokenizer = parse_tokenizer(files, &config)?;
+        let (name, bytes) = files.weights;
+        let path = files.folder.join(name);
+        let found = if name.ends_with(".gguf") { read_gguf(bytes) } else { read_full(bytes) }
+            .map_err(|source| ExtractError::Weights { path, source: source.into() })?;
+        let tensors = check_tensors(found, &config)?;
+        let mut hasher = blake3::Hasher::new();
+        for part in [files.config, files.tokenizer, bytes] {
+            hasher.update(blake3::hash(part).as_bytes());
+        }
+        Ok(Self { config, tokenizer, tensors, hash: *hasher.finalize().as_bytes() })
+    }
+
+    /// Writes `model.gguf`, `config.json` and `tokenizer.json` to `folder`.
+    ///
+    /// Matrices become Q8_0 (blocks of 32 values, one f16 scale each), vectors stay f32. Tensors
+    /// outside the encoder, such as the pooler, are left out. `source` is the folder the model was
+    /// opened from: its configuration and tokenizer are copied byte for byte.
+    ///
+    /// # Errors
+    /// [`ExtractError::Io`] and [`ExtractError::Compute`].
+    pub fn quantize(&self, source: &Path, folder: &Path) -> Result<(), ExtractError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ExtractError::Io { path, source }
+        };
+        std::fs::create_dir_all(folder).map_err(io(folder))?;
+        for name in [CONFIG, TOKENIZER] {
+            std::fs::write(folder.join(name), read(&source.join(name))?)
+                .map_err(io(&folder.join(name)))?;
+        }
+        let path = folder.join(GGUF);
+        let mut bytes = Cursor::new(Vec::new());
+        self.write_gguf(&mut bytes).map_err(compute)?;
+        let mut file = std::fs::File::create(&path).map_err(io(&path))?;
+        file.write_all(bytes.get_ref()).map_err(io(&path))?;
+        file.sync_all().map_err(io(&path))
+    }
+
+    /// Tensors in order of name, so that the same weights give the same bytes.
+    fn write_gguf(&self, target: &mut Cursor<Vec<u8>>) -> candle_core::Result<()> {
+        let mut quantized = BTreeMap::new();
+        for (name, tensor) in &self.tensors {
+            let blocks = tensor.rank() == 2 && tensor.dims()[1] % 32 == 0;
+            let dtype = if blocks { GgmlDType::Q8_0 } else { GgmlDType::F32 };
+            quantized.insert(name.as_str(), QTensor::quantize(tensor, dtype)?);
+        }
+        let architecture = gguf_file::Value::String("bert".to_owned());
+        let tensors: Vec<_> = quantized.iter().map(|(&name, tensor)| (name, tensor)).collect();
+        gguf_file::write(target, &[("general.architecture", &architecture)], &tensors)
+    }
+}
+
+/// Boxes an error of the tensor library.
+pub(super) fn compute(source: candle_core::Error) -> ExtractError {
+    ExtractError::Compute { source: source.into() }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ExtractError> {
+    std::fs::read(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ExtractError::MissingFile { path: path.to_owned() },
+        _ => ExtractError::Io { path: path.to_owned(), source },
+    })
+}
+
+/// Refuses numbers that the encoder could not run or would divide by.
+fn check_config(config: &Config) -> Result<(), ExtractError> {
+    let heads = config.num_attention_heads;
+    let rules = [
+        ("num_attention_heads", heads, heads > 0, "positive"),
+        (
+            "hidden_size",
+            config.hidden_size,
+            heads > 0 && config.hidden_size > 0 && config.hidden_size.is_multiple_of(heads),
+            "a positive multiple of num_attention_heads",
+        ),
+        (
+            "max_position_embeddings",
+            config.max_position_embeddings,
+            config.max_position_embeddings >= 8,
+            "at least 8",
+        ),
+        (
+            "num_hidden_layers",
+            config.num_hidden_layers,
+            (1..=1000).contains(&config.num_hidden_layers),
+            "between 1 and 1000",
+        ),
+    ];
+    match rules.into_iter().find(|(_, _, holds, _)| !holds) {
+        Some((field, found, _, expected)) => {
+            Err(ExtractError::ConfigValue { field, found, expected })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The tokenizer with padding and truncation off, whatever its file says.
+fn parse_tokenizer(files: &ModelFiles<'_>, config: &Config) -> Result<Tokenizer, ExtractError> {
+    let error = |source| ExtractError::Tokenizer { path: files.folder.join(TOKENIZER), source };
+    let mut tokenizer = Tokenizer::from_bytes(files.tokenizer).map_err(error)?;
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(error)?;
+    let found = tokenizer.get_vocab_size(true);
+    if found != config.vocab_size {
+        return Err(ExtractError::VocabularySize { expected: config.vocab_size, found });
+    }
+    Ok(tokenizer)
+}
+
+fn read_full(bytes: &[u8]) -> candle_core::Result<HashMap<String, Tensor>> {
+    candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
+}
+
+fn read_gguf(bytes: &[u8]) -> candle_core::Result<HashMap<String, Tensor>> {
+    let mut reader = Cursor::new(bytes);
+    let content = gguf_file::Content::read(&mut reader)?;
+    let mut tensors = HashMap::new();
+    for name in content.tensor_infos.keys() {
+        let tensor = content.tensor(&mut reader, name, &Device::Cpu)?;
+        tensors.insert(name.clone(), tensor.dequantize(&Device::Cpu)?);
+    }
+    Ok(tensors)
+}
+
+/// Picks the encoder's tensors, as f32, and checks each.
+fn check_tensors(
+    mut found: HashMap<String, Tensor>,
+    config: &Config,
+) -> Result<HashMap<String, Tensor>, ExtractError> {
+    let mut tensors = HashMap::new();
+    for (name, expected) in expected_tensors(config) {
+        let tensor = found
+            .remove(&name)
+            .or_else(|| found.remove(&format!("{PREFIX}{name}")))
+            .ok_or_else(|| ExtractError::MissingTensor { name: name.clone() })?;
+        if tensor.dims() != expected {
+            let found = tensor.dims().to_vec();
+            return Err(ExtractError::WrongShape { name, expected, found });
+        }
+        let tensor = tensor.to_dtype(DType::F32).map_err(compute)?;
+        let values =
+            tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).map_err(compute)?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(ExtractError::NotFiniteWeight { name });
+        }
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}
+
+/// Name and shape of every tensor of a BERT encoder, after candle-transformers' `models/bert.rs`.
+fn expected_tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
+    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+    let mut expected = vec![
+        ("embeddings.word_embeddings.weight".to_owned(), vec![config.vocab_size, hidden]),
+        (
+            "embeddings.position_embeddings.weight".to_owned(),
+            vec![config.max_position_embeddings, hidden],
+        ),
+        (
+            "embeddings.token_type_embeddings.weight".to_owned(),
+            vec![config.type_vocab_size, hidden],
+        ),
+        ("embeddings.LayerNorm.weight".to_owned(), vec![hidden]),
+        ("embeddings.LayerNorm.bias".to_owned(), vec![hidden]),
+    ];
+    for layer in 0..config.num_hidden_layers {
+        let linears = [
+            ("attention.self.query", hidden, hidden),
+            ("attention.self.key", hidden, hidden),
+            ("attention.self.value", hidden, hidden),
+            ("attention.output.dense", hidden, hidden),
+            ("intermediate.dense", inner, hidden),
+            ("output.dense", hidden, inner),
+        ];
+        for (name, rows, columns) in linears {
+            let name = format!("encoder.layer.{layer}.{name}");
+            expected.push((format!("{name}.weight"), vec![rows, columns]));
+            expected.push((format!("{name}.bias"), vec![rows]));
+        }
+        for name in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            let name = format!("encoder.layer.{layer}.{name}");
+            expected.push((format!("{name}.weight"), vec![hidden]));
+            expected.push((format!("{name}.bias"), vec![hidden]));
+        }
+    }
+    expected
+}

@@ -1,0 +1,153 @@
+//! Text becomes mentions and relations with spans.
+//!
+//! [`Extractor`] is the seam. `lexicon` finds the catalogue's own terms as they are written;
+//! `bert` adds other wordings, by comparing the encodings of phrases and terms. Both read the
+//! terms from a [`Vocabulary`], so a new brand or genre needs no training.
+
+mod error;
+mod span;
+mod vocabulary;
+
+mod normalize;
+mod surface;
+
+pub mod bert;
+
+use std::path::Path;
+
+pub use error::ExtractError;
+pub use span::Span;
+pub use surface::Lexicon;
+pub use vocabulary::{Term, Vocabulary};
+
+/// How a mention was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    /// The text holds a surface of the term.
+    Surface,
+    /// The encoding of a phrase lies near the encoding of the term.
+    Encoding,
+    /// A trained head tagged the span.
+    Model,
+}
+
+/// A span of text naming an entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mention {
+    /// Where it stands.
+    pub span: Span,
+    /// The text of the span, as written.
+    pub surface: String,
+    /// Type of the entity.
+    pub entity_type: String,
+    /// Id of the vocabulary entry; `None` when unlinked (NIL).
+    pub entity: Option<String>,
+    /// Chance that the span names the entity, in [0, 1].
+    pub confidence: f32,
+    /// How it was found.
+    pub method: Method,
+}
+
+/// A directed, typed pair of mentions of one text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RelationMention {
+    /// Index of the head in [`Extraction::mentions`].
+    pub head: usize,
+    /// Index of the tail in [`Extraction::mentions`].
+    pub tail: usize,
+    /// Id of the relation.
+    pub relation: String,
+    /// Chance that the text states it, in [0, 1].
+    pub confidence: f32,
+}
+
+/// What one text says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Extraction {
+    /// Mentions by position; they do not overlap.
+    pub mentions: Vec<Mention>,
+    /// Relations between them; only trained heads find any.
+    pub relations: Vec<RelationMention>,
+}
+
+/// Finds the mentions and relations of texts.
+pub trait Extractor: Send + Sync {
+    /// Name, hash of the weights and parameters: changes whenever results may change.
+    fn version(&self) -> &str;
+
+    /// One extraction per text, in order.
+    ///
+    /// The answer for a text depends on that text, `vocabulary` and [`version`](Self::version)
+    /// alone: not on the other texts, their order or the number of threads.
+    ///
+    /// # Errors
+    /// [`ExtractError::TextTooLong`] for a text of 4 GiB or more; otherwise what an extractor's own
+    /// doc states. No text is an error because of its content.
+    fn extract(
+        &self,
+        texts: &[&str],
+        vocabulary: &Vocabulary,
+    ) -> Result<Vec<Extraction>, ExtractError>;
+}
+
+/// Builds an extractor, from the model folder when one is given and the extractor has a model.
+pub type BuildExtractor = fn(Option<&Path>) -> Result<Box<dyn Extractor>, ExtractError>;
+
+/// One row of [`EXTRACTORS`].
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// What the user types.
+    pub name: &'static str,
+    /// One line for the help.
+    pub about: &'static str,
+    /// How to build it.
+    pub build: BuildExtractor,
+}
+
+/// Every extractor, in the order the help lists them.
+pub const EXTRACTORS: &[Entry] = &[
+    Entry {
+        name: "lexicon",
+        about: "the catalogue's terms as they are written; no model",
+        build: |_| Ok(Box::new(Lexicon::default())),
+    },
+    Entry {
+        name: "bert",
+        about: "the same, and other wordings of concepts by their encoding",
+        build: |model| {
+            Ok(Box::new(match model {
+                Some(folder) => bert::Bert::open(folder)?,
+                None => bert::shipped()?,
+            }))
+        },
+    },
+];
+
+/// Builds the extractor called `name`.
+///
+/// # Arguments
+/// * `name`: a name of [`EXTRACTORS`].
+/// * `model`: folder of the model to use in place of the shipped one; `lexicon` has none.
+///
+/// # Errors
+/// [`ExtractError::UnknownExtractor`], and what loading the model may say.
+pub fn by_name(name: &str, model: Option<&Path>) -> Result<Box<dyn Extractor>, ExtractError> {
+    match EXTRACTORS.iter().find(|entry| entry.name == name) {
+        Some(entry) => (entry.build)(model),
+        None => Err(ExtractError::UnknownExtractor {
+            name: name.to_owned(),
+            known: EXTRACTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// Refuses texts whose offsets would not fit a [`Span`].
+pub(crate) fn check_lengths(texts: &[&str]) -> Result<(), ExtractError> {
+    match texts.iter().position(|text| u32::try_from(text.len()).is_err()) {
+        Some(index) => Err(ExtractError::TextTooLong { index, bytes: texts[index].len() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
