@@ -1,1 +1,6 @@
 //! Predilect.
+
+pub mod schema;
+
+pub mod graph;
+pub mod traverse;
