@@ -7,7 +7,7 @@
 mod edges;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -34,6 +34,43 @@ struct Layer {
     added: BTreeMap<Key, u32>,
     /// Slots of the base's edges that were replaced or removed.
     hidden: BTreeSet<u32>,
+    /// How many of both each node has; a node without changes is not here.
+    tallies: HashMap<NodeIndex, Tally>,
+}
+
+/// How many changes a node has along one direction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    added: usize,
+    hidden: usize,
+}
+
+impl Layer {
+    fn add(&mut self, key: Key, place: u32) {
+        if self.added.insert(key, place).is_none() {
+            self.tallies.entry(key.0).or_default().added += 1;
+        }
+    }
+
+    fn take(&mut self, key: Key) -> Option<u32> {
+        let place = self.added.remove(&key)?;
+        if let Some(tally) = self.tallies.get_mut(&key.0) {
+            tally.added -= 1;
+            if tally.added + tally.hidden == 0 {
+                self.tallies.remove(&key.0);
+            }
+        }
+        Some(place)
+    }
+
+    /// Hides a slot of the base that is one of `node`'s; says whether it showed.
+    fn hide(&mut self, node: NodeIndex, slot: u32) -> bool {
+        let showed = self.hidden.insert(slot);
+        if showed {
+            self.tallies.entry(node).or_default().hidden += 1;
+        }
+        showed
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -159,15 +196,15 @@ impl Overlay {
             None => return Err(GraphError::TooManyEdges),
         };
         self.hide(source, relation, target);
-        self.outgoing.added.insert((source, relation, target), place);
-        self.incoming.added.insert((target, relation, source), place);
+        self.outgoing.add((source, relation, target), place);
+        self.incoming.add((target, relation, source), place);
         Ok(self.index_of(place))
     }
 
     /// Removes the edge; says whether there was one.
     pub fn remove(&mut self, source: NodeIndex, relation: RelationId, target: NodeIndex) -> bool {
-        if let Some(place) = self.outgoing.added.remove(&(source, relation, target)) {
-            self.incoming.added.remove(&(target, relation, source));
+        if let Some(place) = self.outgoing.take((source, relation, target)) {
+            self.incoming.take((target, relation, source));
             self.added[place as usize] = None;
             self.free.push(place);
             return true;
@@ -184,8 +221,15 @@ impl Overlay {
         let out_slot = slot(source, Direction::Outgoing, target);
         let in_slot = slot(target, Direction::Incoming, source);
         let (Some(out_slot), Some(in_slot)) = (out_slot, in_slot) else { return false };
-        self.incoming.hidden.insert(in_slot);
-        self.outgoing.hidden.insert(out_slot)
+        self.incoming.hide(target, in_slot);
+        self.outgoing.hide(source, out_slot)
+    }
+
+    fn layer(&self, direction: Direction) -> &Layer {
+        match direction {
+            Direction::Outgoing => &self.outgoing,
+            Direction::Incoming => &self.incoming,
+        }
     }
 
     fn index_of(&self, place: u32) -> EdgeIndex {
@@ -234,14 +278,12 @@ impl Overlay {
 
     /// The out-edges of `node` of one relation, by target.
     pub fn edges_of(&self, node: NodeIndex, relation: RelationId) -> OverlayEdges<'_> {
-        let slots = self.base.relation_slots(node, Direction::Outgoing, relation);
-        OverlayEdges::new(self, node, Direction::Outgoing, slots, relation..=relation)
+        OverlayEdges::of_relation(self, node, Direction::Outgoing, relation)
     }
 
     /// The in-edges of `node` of one relation, by source.
     pub fn edges_into(&self, node: NodeIndex, relation: RelationId) -> OverlayEdges<'_> {
-        let slots = self.base.relation_slots(node, Direction::Incoming, relation);
-        OverlayEdges::new(self, node, Direction::Incoming, slots, relation..=relation)
+        OverlayEdges::of_relation(self, node, Direction::Incoming, relation)
     }
 
     /// A graph of just the edges that show.

@@ -40,6 +40,8 @@ where
                 Incoming => (*relation, *source),
             });
             assert_eq!(found, wanted);
+            let n_edges = (wanted.len(), Some(wanted.len()));
+            assert_eq!(graph.edges_directed(node, direction).size_hint(), n_edges);
             let mut found: Vec<_> = graph.neighbors_directed(node, direction).collect();
             let mut wanted: Vec<_> = expected.neighbors_directed(node, direction).collect();
             found.sort_unstable();
