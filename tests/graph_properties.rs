@@ -1,0 +1,12 @@
+//! The graphs in memory agree with `petgraph::Graph`, and the traversals with their definitions.
+
+#[path = "graph_properties/case.rs"]
+mod case;
+#[path = "graph_properties/graphs.rs"]
+mod graphs;
+#[path = "graph_properties/oracle.rs"]
+mod oracle;
+#[path = "graph_properties/shapes.rs"]
+mod shapes;
+#[path = "graph_properties/traversals.rs"]
+mod traversals;
