@@ -31,6 +31,17 @@ pub enum Method {
     Model,
 }
 
+impl Method {
+    /// The name that evidence keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Surface => "surface",
+            Self::Encoding => "encoding",
+            Self::Model => "model",
+        }
+    }
+}
+
 /// A span of text naming an entity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mention {

@@ -3,6 +3,7 @@
 //! Rows are written a chunk at a time, each chunk one batch and one sync, so a load that is ended
 //! leaves whole chunks. Loading the same files again changes nothing twice.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -230,7 +231,8 @@ impl Loading<'_> {
     }
 }
 
-/// Writes documents as one batch; returns how many changed the store and how many did not.
+/// Writes documents as one batch; returns how many changed the store and how many did not. Of a
+/// document that is there twice the last stays.
 ///
 /// # Errors
 /// Those of the store; then nothing was written.
@@ -240,23 +242,21 @@ pub fn write_documents(
 ) -> Result<(u64, u64), IngestError> {
     let mut changes = Vec::new();
     let mut ends = Vec::new();
-    for (key, document) in documents {
+    let n_documents = documents.len() as u64;
+    let last: BTreeMap<_, _> = documents.into_iter().collect();
+    for (key, document) in last {
         let known = store.facts_of_document(NodeId::of(&key))?;
         changes.extend(mutations::of_document(store.schema(), &key, document, &known)?);
         ends.push(changes.len());
     }
     let applied = store.apply(&changes)?;
-    let mut counts = (0, 0);
+    let mut changed = 0;
     let mut start = 0;
     for end in ends {
-        if applied.outcomes[start..end].contains(&Outcome::Applied) {
-            counts.0 += 1;
-        } else {
-            counts.1 += 1;
-        }
+        changed += u64::from(applied.outcomes[start..end].contains(&Outcome::Applied));
         start = end;
     }
-    Ok(counts)
+    Ok((changed, n_documents - changed))
 }
 
 fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) -> Reject {

@@ -38,9 +38,17 @@ pub fn of_document(
             });
         }
     }
-    let known = known.iter().filter(|fact| matches!(fact.evidence, Evidence::Attribute { .. }));
+    let textless = document.text.is_empty();
+    let known = known.iter().filter(|fact| match fact.evidence {
+        Evidence::Attribute { .. } => true,
+        Evidence::Mention { .. } => textless,
+        Evidence::Event { .. } => false,
+    });
     let mut mutations = vec![Mutation::Describe(key.clone(), Some(document))];
     mutations.extend(replacing(known, said));
+    if textless {
+        mutations.push(Mutation::Extracted(key.clone(), None));
+    }
     Ok(mutations)
 }
 

@@ -112,6 +112,11 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// The schema that the store was made with.
+    pub fn schema(&self) -> &Schema {
+        self.schema
+    }
+
     /// How many batches were applied: grows with every write, and names the moment.
     ///
     /// # Errors
