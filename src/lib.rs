@@ -8,3 +8,7 @@ pub mod ingest;
 pub mod graph;
 pub mod traverse;
 pub mod snapshot;
+pub mod explain;
+pub mod interest;
+pub mod recommend;
+pub mod engine;

@@ -11,7 +11,7 @@ use super::{IngestError, mutations};
 use crate::event::{Document, NodeKey, Value, entity_name};
 use crate::extract::{Extraction, Extractor, Term, Vocabulary};
 use crate::schema::Schema;
-use crate::store::{ExtractionState, GraphStore, NodeId, View};
+use crate::store::{EdgeKey, ExtractionState, GraphStore, NodeId, View};
 
 /// How many documents go through the extractor and into one batch together.
 const CHUNK: usize = 256;
@@ -26,12 +26,15 @@ pub struct Backlog {
 }
 
 /// What going through a backlog did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Extracted {
     /// Documents that went through the extractor.
     pub documents: u64,
     /// Mentions found in them that are linked to an entity.
     pub mentions: u64,
+    /// Edges that changed.
+    #[serde(skip)]
+    pub edges: Vec<EdgeKey>,
 }
 
 impl Backlog {
@@ -139,7 +142,7 @@ pub fn extract_backlog(
                 .filter(|mention| mention.entity.is_some())
                 .count() as u64;
         }
-        store.apply(&changes)?;
+        total.edges.extend(store.apply(&changes)?.edges);
         done(total.documents);
     }
     store.sync()?;

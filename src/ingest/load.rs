@@ -12,7 +12,7 @@ use super::reject::{Reject, Rejects};
 use super::{Backlog, Extracted, IngestError, Mapping, extract_backlog, mutations, rows};
 use crate::event::{Document, Event, NodeKey};
 use crate::extract::Extractor;
-use crate::store::{GraphStore, Mutation, NodeId, Outcome};
+use crate::store::{EdgeKey, GraphStore, Mutation, NodeId, Outcome};
 
 /// Rows to a batch.
 const CHUNK: usize = 10_000;
@@ -146,10 +146,11 @@ impl Loading<'_> {
         chunk: &mut Vec<(NodeKey, Document)>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
-        let (applied, unchanged) = write_documents(self.store, std::mem::take(chunk))?;
+        let read = chunk.len() as u64;
+        let (changed, _) = write_documents(self.store, std::mem::take(chunk))?;
         let counts = &mut self.report.items;
-        counts.applied += applied;
-        counts.unchanged += unchanged;
+        counts.applied += changed;
+        counts.unchanged += read - changed;
         self.store.sync()?;
         progress(Progress::Items(counts.applied + counts.unchanged));
         Ok(())
@@ -231,7 +232,7 @@ impl Loading<'_> {
     }
 }
 
-/// Writes documents as one batch; returns how many changed the store and how many did not. Of a
+/// Writes documents as one batch; returns how many changed the store, and the edges that did. Of a
 /// document that is there twice the last stays.
 ///
 /// # Errors
@@ -239,10 +240,9 @@ impl Loading<'_> {
 pub fn write_documents(
     store: &GraphStore,
     documents: Vec<(NodeKey, Document)>,
-) -> Result<(u64, u64), IngestError> {
+) -> Result<(u64, Vec<EdgeKey>), IngestError> {
     let mut changes = Vec::new();
     let mut ends = Vec::new();
-    let n_documents = documents.len() as u64;
     let last: BTreeMap<_, _> = documents.into_iter().collect();
     for (key, document) in last {
         let known = store.facts_of_document(NodeId::of(&key))?;
@@ -256,7 +256,7 @@ pub fn write_documents(
         changed += u64::from(applied.outcomes[start..end].contains(&Outcome::Applied));
         start = end;
     }
-    Ok((changed, n_documents - changed))
+    Ok((changed, applied.edges))
 }
 
 fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) -> Reject {

@@ -290,11 +290,11 @@ impl<'a> Change<'a> {
 }
 
 impl GraphStore {
-    /// The facts of an event as they stand in the store, ready to be taken back.
+    /// The fact of an event as it stands in the store, ready to be taken back.
     ///
     /// # Errors
     /// Those of reads.
-    pub fn facts_of_event(&self, event_id: &str) -> Result<Option<Fact>, StoreError> {
+    pub fn fact_of_event(&self, event_id: &str) -> Result<Option<Fact>, StoreError> {
         let view = self.view();
         let Some((edge, stamp)) = view.event(EvidenceId::of_event(event_id))? else {
             return Ok(None);

@@ -1,0 +1,256 @@
+//! A snapshot and a history become ranked items with reasons.
+//!
+//! A [`Recommender`] gives items their parts: how much each event of the history, or everybody's
+//! doing, speaks for them. The score is the sum of the parts, so an answer explains itself, and an
+//! event left out takes just its parts along. Adding one is a file and a row of [`RECOMMENDERS`].
+
+mod blend;
+mod item_item;
+mod popular;
+mod ppr;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::explain::{Connection, Contribution, History, connect};
+use crate::graph::NodeIndex;
+use crate::schema::NodeKind;
+use crate::snapshot::Snapshot;
+use crate::traverse::TraverseError;
+
+pub use blend::Blend;
+pub use item_item::ItemItem;
+pub use popular::Popular;
+pub use ppr::Ppr;
+
+/// Why nothing can be recommended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecommendError {
+    /// A name that no recommender has.
+    #[error("unknown recommender `{name}`; known: {known}")]
+    Unknown {
+        /// The name as it came.
+        name: String,
+        /// The known ones.
+        known: String,
+    },
+    /// A walk over the graph failed.
+    #[error(transparent)]
+    Traverse(#[from] TraverseError),
+}
+
+/// What an event of the history, or everybody's doing, brings to an item.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// The recommender that computed it.
+    pub source: &'static str,
+    /// The event's place in the history; none for everybody's doing.
+    pub act: Option<usize>,
+    /// The part of the score.
+    pub value: f64,
+}
+
+/// Items and the parts that their scores are the sums of.
+pub type Scores = BTreeMap<NodeIndex, Vec<Part>>;
+
+/// Gives scores to items.
+pub trait Recommender: Send + Sync {
+    /// Scores of items for `history`; seen items may be among them.
+    ///
+    /// Each part is linear in its event's weight: an event that weighs nothing brings nothing, and
+    /// changes no other part.
+    ///
+    /// # Errors
+    /// [`RecommendError::Traverse`].
+    fn score(&self, snapshot: &Snapshot, history: &History) -> Result<Scores, RecommendError>;
+}
+
+/// A recommender that can be named.
+pub struct Entry {
+    /// The name.
+    pub name: &'static str,
+    /// What it recommends, for the help.
+    pub about: &'static str,
+    /// Makes one.
+    pub build: fn() -> Box<dyn Recommender>,
+}
+
+/// Every recommender, in the order the help lists them; the first is the default.
+pub const RECOMMENDERS: &[Entry] = &[
+    Entry { name: "blend", about: "the others, added up", build: || Box::new(Blend::default()) },
+    Entry {
+        name: "item_item",
+        about: "items that the same people care for as for those of the history",
+        build: || Box::new(ItemItem),
+    },
+    Entry {
+        name: "ppr",
+        about: "where walks over people and entities lead from the history",
+        build: || Box::new(Ppr::default()),
+    },
+    Entry { name: "popular", about: "what everybody cares for", build: || Box::new(Popular) },
+];
+
+/// The recommender of this name; the default when empty.
+///
+/// # Errors
+/// [`RecommendError::Unknown`], which lists the known ones.
+pub fn by_name(name: &str) -> Result<&'static Entry, RecommendError> {
+    let wanted = if name.is_empty() { RECOMMENDERS[0].name } else { name };
+    RECOMMENDERS.iter().find(|entry| entry.name == wanted).ok_or_else(|| RecommendError::Unknown {
+        name: name.to_owned(),
+        known: RECOMMENDERS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The names under which snapshots keep recommenders' answers for single nodes.
+pub const CACHED: &[&str] = &[item_item::NAME, ppr::NAME];
+
+/// What to ask.
+#[derive(Clone, Debug)]
+pub struct RecommendParams {
+    /// A name of [`RECOMMENDERS`]; the first when empty.
+    pub method: String,
+    /// Kinds of node to answer with. Default: items.
+    pub kinds: Vec<NodeKind>,
+    /// At most so many answers. Default: 10.
+    pub k: usize,
+}
+
+/// How an event's target leads to a recommended item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Because {
+    /// The item that the user acted on.
+    pub target: String,
+    /// What people call it.
+    pub label: String,
+    /// Users who care for both.
+    pub users: usize,
+    /// Labels of the entities that both have, the most telling first.
+    pub shared: Vec<String>,
+}
+
+/// A recommended item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recommendation {
+    /// The item's place in the snapshot.
+    #[serde(skip)]
+    pub node: NodeIndex,
+    /// The item's id.
+    pub item: String,
+    /// What people call it.
+    pub label: String,
+    /// The sum of the contributions.
+    pub score: f64,
+    /// What brought the score, the greatest part first.
+    pub contributions: Vec<Contribution>,
+    /// How the strongest events lead to it, the strongest first.
+    pub because: Vec<Because>,
+}
+
+/// How many of the strongest events say how they lead to an item.
+const BECAUSE: usize = 3;
+
+/// The best items for a history that it has not seen, best score first, ties by name.
+///
+/// # Errors
+/// [`RecommendError`].
+pub fn recommend(
+    snapshot: &Snapshot,
+    history: &History,
+    params: &RecommendParams,
+) -> Result<Vec<Recommendation>, RecommendError> {
+    let scores = (by_name(&params.method)?.build)().score(snapshot, history)?;
+    let seen: BTreeSet<NodeIndex> = history.seen();
+    let mut best: Vec<(f64, NodeIndex, Vec<Part>)> = scores
+        .into_iter()
+        .filter(|(node, _)| {
+            !seen.contains(node) && params.kinds.contains(&snapshot.names().kind(*node))
+        })
+        .map(|(node, parts)| (parts.iter().map(|part| part.value).sum(), node, parts))
+        .filter(|(score, ..)| *score > 0.0)
+        .collect();
+    let name = |node| snapshot.names().get(node).map(|name| &name.key.name);
+    best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| name(a.1).cmp(&name(b.1))));
+    best.truncate(params.k);
+    Ok(best
+        .into_iter()
+        .map(|(score, node, parts)| explained(snapshot, history, node, score, parts))
+        .collect())
+}
+
+fn explained(
+    snapshot: &Snapshot,
+    history: &History,
+    node: NodeIndex,
+    score: f64,
+    mut parts: Vec<Part>,
+) -> Recommendation {
+    // The sort is stable: of equals the earlier event comes first.
+    parts.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
+    let contributions = parts.iter().map(|part| Contribution {
+        source: part.source,
+        event: part.act.map(|act| history.acts[act].name(snapshot)),
+        value: part.value,
+    });
+    let mut targets: BTreeMap<NodeIndex, f64> = BTreeMap::new();
+    for part in &parts {
+        if let Some(act) = part.act {
+            *targets.entry(history.acts[act].target).or_default() += part.value;
+        }
+    }
+    let mut targets: Vec<_> = targets.into_iter().filter(|(_, value)| *value > 0.0).collect();
+    targets.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let because = targets.iter().take(BECAUSE).map(|(target, _)| because(snapshot, *target, node));
+    let name = snapshot.names().get(node);
+    Recommendation {
+        node,
+        item: name.map(|name| name.key.name.clone()).unwrap_or_default(),
+        label: name.map(|name| name.label.clone()).unwrap_or_default(),
+        score,
+        contributions: contributions.collect(),
+        because: because.collect(),
+    }
+}
+
+fn because(snapshot: &Snapshot, target: NodeIndex, item: NodeIndex) -> Because {
+    let Connection { shared, users } = connect(snapshot, target, item);
+    let label = |node| snapshot.names().label(node).to_owned();
+    Because {
+        target: snapshot.names().get(target).map(|name| name.key.name.clone()).unwrap_or_default(),
+        label: label(target),
+        users,
+        shared: shared.iter().take(BECAUSE).map(|shared| label(shared.entity)).collect(),
+    }
+}
+
+/// Parts of items near the targets of a history: every event brings each neighbour of its target
+/// the event's weight times their nearness.
+fn from_neighbors<'s>(
+    snapshot: &'s Snapshot,
+    history: &History,
+    source: &'static str,
+    neighbors: impl Fn(NodeIndex) -> Result<&'s [(NodeIndex, f64)], RecommendError>,
+) -> Result<Scores, RecommendError> {
+    let mut scores = Scores::new();
+    for (place, act) in history.acts.iter().enumerate() {
+        let half_life = snapshot.schema().relation(act.action).and_then(|r| r.half_life_days);
+        // Weighed at the last event: who comes back after a year finds scores on the same scale.
+        let now = history.last().unwrap_or(act.at);
+        let weight = act.worth(now, half_life.unwrap_or(f64::INFINITY));
+        if weight == 0.0 {
+            continue;
+        }
+        for (item, nearness) in neighbors(act.target)? {
+            let part = Part { source, act: Some(place), value: weight * nearness };
+            scores.entry(*item).or_default().push(part);
+        }
+    }
+    Ok(scores)
+}
+
+#[cfg(test)]
+mod tests;
