@@ -7,6 +7,8 @@
 mod connection;
 mod history;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::schema::Timestamp;
@@ -18,7 +20,7 @@ pub use history::{Act, History};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contribution {
     /// What computed it: `interest`, or a recommender.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
     /// The event; without one, it is everybody's doing and not this user's.
     #[serde(flatten)]
     pub event: Option<EventRef>,

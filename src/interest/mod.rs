@@ -205,7 +205,7 @@ fn interest(
         .iter()
         .map(|(place, part, by)| Reason {
             contribution: Contribution {
-                source: "interest",
+                source: "interest".into(),
                 event: Some(history.acts[*place].name(snapshot)),
                 value: score * part / sum.long,
             },

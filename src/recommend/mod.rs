@@ -192,7 +192,7 @@ fn explained(
     // The sort is stable: of equals the earlier event comes first.
     parts.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
     let contributions = parts.iter().map(|part| Contribution {
-        source: part.source,
+        source: part.source.into(),
         event: part.act.map(|act| history.acts[act].name(snapshot)),
         value: part.value,
     });
