@@ -12,3 +12,4 @@ pub mod explain;
 pub mod interest;
 pub mod recommend;
 pub mod engine;
+pub mod rpc;
