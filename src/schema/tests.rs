@@ -32,7 +32,7 @@ fn bad_schemas_are_refused_by_place() {
     check_refused("sign = 1", "sign = 2", "actions.viewed.sign");
     check_refused("half_life_days = 30", "half_life_days = 0", "actions.viewed.half_life_days");
     check_refused("neutral = 2", "neutral = 10", "actions.rated.value");
-    check_refused("id = 2", "id = 1", "clicked: has the id of another relation");
+    check_refused("id = 2", "id = 1", "has the id of another relation");
     check_refused("\"click\"", "\"view\"", "view: is the name or the alias of two relations");
     check_refused("relation = \"has_brand\"", "relation = \"x\"", "attributes.brand.relation");
     check_refused("fading_ratio = 0.8", "fading_ratio = 3", "interest.fading_ratio");

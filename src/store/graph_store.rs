@@ -82,6 +82,11 @@ impl GraphStore {
         &self.schema
     }
 
+    /// The engine below, for tools that look at bytes; the graph's rules do not hold there.
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
     /// Returns when all that was written survives a power cut.
     ///
     /// # Errors

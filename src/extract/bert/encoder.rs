@@ -7,14 +7,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, DTYPE};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
 use super::super::normalize::is_han;
+use super::model::Model;
 use super::weights::{Weights, compute};
 use super::window::{Window, WindowParams, windows};
 
@@ -36,7 +34,7 @@ pub(super) struct Tokens {
 
 /// A BERT encoder and its tokenizer.
 pub struct Encoder {
-    model: BertModel,
+    model: Model,
     tokenizer: Tokenizer,
     /// What stands before and after a text: `[CLS]` and `[SEP]`.
     special: (u32, u32),
@@ -62,8 +60,7 @@ impl Encoder {
     /// [`ExtractError::SpecialTokens`], [`ExtractError::Threads`], [`ExtractError::Compute`].
     pub fn new(weights: Weights) -> Result<Self, ExtractError> {
         let Weights { config, tokenizer, tensors, hash } = weights;
-        let builder = VarBuilder::from_tensors(tensors, DTYPE, &Device::Cpu);
-        let model = BertModel::load(builder, &config).map_err(compute)?;
+        let model = Model::new(&tensors, &config).map_err(compute)?;
         let empty = tokenizer.encode("", true).map_err(tokenizing)?;
         let &[before, after] = empty.get_ids() else {
             return Err(ExtractError::SpecialTokens { found: empty.len() });
@@ -211,10 +208,7 @@ impl Encoder {
             ids.extend_from_slice(window);
             ids.push(self.special.1);
         }
-        let states = Tensor::from_vec(ids, (windows.len(), n_tokens), &Device::Cpu)
-            .and_then(|ids| self.model.forward(&ids, &ids.zeros_like()?, None))
-            .and_then(|states| states.flatten_all()?.to_vec1::<f32>())
-            .map_err(compute)?;
+        let states = self.model.forward(ids, windows.len(), n_tokens).map_err(compute)?;
         match states.iter().all(|value| value.is_finite()) {
             true => Ok(states),
             false => Err(ExtractError::NotFiniteOutput { n_tokens }),

@@ -7,6 +7,7 @@
 
 mod candidate;
 mod encoder;
+mod model;
 mod weights;
 mod window;
 
@@ -33,8 +34,8 @@ const PHRASES_AT_ONCE: usize = 256;
 /// When a phrase is taken for a concept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MatchParams {
-    /// Cosine of the phrase in its text, below which it is not looked at again. Default 0.36: of
-    /// the phrases that reach the default confidence, fewer than 1 in 20 lie lower.
+    /// Cosine of the phrase in its text, below which it is not looked at again. Default 0.36,
+    /// set by hand: it leaves a handful of phrases per text to encode alone.
     pub min_context: f32,
     /// Confidence of a mention, at least. Default 0.75; see [`confidence`] for what it is worth.
     pub min_confidence: f32,
@@ -53,9 +54,13 @@ impl Default for MatchParams {
 /// * `alone`: of the encoding of the phrase by itself.
 ///
 /// # Source
-/// Logistic regression, fitted on the leads of 600 film articles against 41 genres: of the phrases
-/// that no genre's surface covers, 495 distinct pairs of phrase and nearest genre were read, each
-/// counted once; 87 named the genre ("espionage", Spy), the others did not ("families", Family).
+/// Logistic regression, fitted on the leads of 600 film articles against 41 genres: 495 distinct
+/// pairs of a phrase that no genre's surface covers and its nearest genre, each counted once. The
+/// 215 with the highest cosines were read by one person, and 87 named the genre ("espionage", Spy;
+/// not "families", Family); the other 280 were taken as naming none without being read.
+/// On 600 other articles 131 phrases in 20 distinct pairs reached 0.75; by reading, 115 of them and
+/// 16 of the pairs named the genre, and the genre field of the film agreed with 67. What is wrong is
+/// mostly a word of the same stem ("music", Musical).
 pub fn confidence(context: f32, alone: f32) -> f32 {
     1.0 / (1.0 + (9.6448 - 3.4636 * context - 11.4331 * alone).exp())
 }

@@ -21,7 +21,7 @@ impl WindowParams {
     /// The default, made to fit a model of `max_positions` positions (at least 8).
     pub fn fitting(max_positions: usize) -> Self {
         let size = Self::default().size.min(max_positions - 2);
-        Self { size, overlap: Self::default().overlap.min(size / 4) }
+        Self { size, overlap: Self::default().overlap.min(size / 3) }
     }
 }
 
@@ -102,6 +102,6 @@ mod tests {
     #[test]
     fn fits_small_models() {
         assert_eq!(WindowParams::fitting(512), WindowParams::default());
-        assert_eq!(WindowParams::fitting(34), WindowParams { size: 32, overlap: 8 });
+        assert_eq!(WindowParams::fitting(34), WindowParams { size: 32, overlap: 10 });
     }
 }
