@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::source::{Explanation, Interests, PathAnswer, Recommendations, SimilarAnswer};
 use crate::explain::EventRef;
-use crate::interest::{Interest, Reason, Stage};
+use crate::interest::{Interest, Reason};
 use crate::recommend::{Because, Recommendation};
 use crate::schema::Timestamp;
 
@@ -102,11 +102,6 @@ pub(super) fn headline(interest: &Interest) -> String {
         100.0 * interest.background,
         day(interest.since)
     )
-}
-
-/// What a stage means, in a word or a few.
-pub(super) fn stage(stage: Stage) -> &'static str {
-    stage.name()
 }
 
 fn because_of(reason: &Reason) -> String {

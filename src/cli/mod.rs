@@ -138,7 +138,7 @@ fn dispatch(
     interrupts: Interrupts,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Demo(args) => args.run(out),
+        Command::Demo(args) => args.run(out, interrupts),
         Command::Load(args) => args.run(out, interrupts),
         Command::Extract(args) => args.run(out, interrupts),
         Command::Query(args) => args.run(out),

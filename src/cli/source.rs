@@ -59,6 +59,9 @@ pub(super) struct Explanation {
 pub(super) struct NamedSpan {
     pub document: String,
     pub label: String,
+    /// What the entity is called.
+    #[serde(skip)]
+    pub entity: String,
     pub field: String,
     pub byte_start: u32,
     pub byte_end: u32,
@@ -213,17 +216,18 @@ pub(super) fn spans(engine: &Engine, interest: &Interest) -> Result<Vec<NamedSpa
         }
         for kind in [NodeKind::Item, NodeKind::Content] {
             let document = NodeKey { kind, name: event.target.clone() };
-            spans.extend(spans_in(engine, &document, &entity)?);
+            spans.extend(spans_in(engine, &document, &entity, &interest.label)?);
         }
     }
     Ok(spans)
 }
 
 /// Where the texts of one document name an entity.
-pub(super) fn spans_in(
+fn spans_in(
     engine: &Engine,
     document: &NodeKey,
     entity: &NodeKey,
+    called: &str,
 ) -> Result<Vec<NamedSpan>, EngineError> {
     let mut spans = Vec::new();
     for (_, evidence) in engine.evidence(document, engine.schema().mentions(), entity)? {
@@ -237,6 +241,7 @@ pub(super) fn spans_in(
         spans.push(NamedSpan {
             document: document.name.clone(),
             label,
+            entity: called.to_owned(),
             byte_start: bytes.0,
             byte_end: bytes.1,
             char_start: chars.0,
