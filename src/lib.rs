@@ -11,5 +11,8 @@ pub mod snapshot;
 pub mod explain;
 pub mod interest;
 pub mod recommend;
+pub mod export;
+pub mod generate;
 pub mod engine;
 pub mod rpc;
+pub mod cli;

@@ -1,0 +1,161 @@
+//! `predilect load`: files into a store.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::builder::PossibleValuesParser;
+
+use super::progress::Told;
+use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, note, write_json};
+use crate::extract::{self, EXTRACTORS, Extractor};
+use crate::ingest::{self, Counts, LoadParams, LoadReport, Mapping};
+use crate::store::GraphStore;
+
+/// How many refused rows are named on stderr.
+const NAMED: usize = 20;
+
+/// Which extractor reads the texts.
+#[derive(clap::Args)]
+pub(super) struct ExtractorArgs {
+    /// Who reads the texts: `off` leaves them to a later `predilect extract`
+    #[arg(long, default_value = "bert", value_name = "NAME", value_parser = names())]
+    extractor: String,
+    /// Folder of the model to use in place of the shipped one
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+}
+
+fn names() -> PossibleValuesParser {
+    let names = EXTRACTORS.iter().map(|entry| entry.name).chain(["off"]);
+    PossibleValuesParser::new(names.collect::<Vec<_>>())
+}
+
+impl ExtractorArgs {
+    /// Builds the extractor; none for `off`.
+    pub fn build(&self) -> anyhow::Result<Option<Box<dyn Extractor>>> {
+        if self.extractor == "off" {
+            return Ok(None);
+        }
+        Ok(Some(extract::by_name(&self.extractor, self.model.as_deref())?))
+    }
+}
+
+/// Load items and events from files; loading them again changes nothing twice
+#[derive(clap::Args)]
+#[command(after_help = "\
+Files: .csv .tsv .jsonl .ndjson, each also .gz or .zst, and .parquet. Refused rows go to
+DIR.rejects with the reason beside them; repair them there and load that file.
+
+Example:
+  predilect load --store graph --items items.jsonl --events events.csv.gz --max-errors 10")]
+pub(super) struct Args {
+    #[command(flatten)]
+    store: StoreArg,
+    /// Files of items and articles, as JSON lines
+    #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present = "events")]
+    items: Vec<PathBuf>,
+    /// Files of events
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    events: Vec<PathBuf>,
+    /// How the columns of event files are called
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Schema of a new store, in place of the shipped one
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// How many rows may be refused
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    max_errors: u64,
+    /// Folder for refused rows, in place of the store's own name with `.rejects`
+    #[arg(long, value_name = "DIR")]
+    rejects: Option<PathBuf>,
+    #[command(flatten)]
+    extractor: ExtractorArgs,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Args {
+    pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+        let path = &self.store.store;
+        let schema = match &self.schema {
+            Some(file) => Some(
+                fs::read_to_string(file)
+                    .with_context(|| format!("schema {} cannot be read", file.display()))?,
+            ),
+            None => None,
+        };
+        let params = LoadParams {
+            items: self.items.clone(),
+            events: self.events.clone(),
+            mapping: self.mapping.as_deref().map(Mapping::read).transpose()?.unwrap_or_default(),
+            max_errors: self.max_errors,
+            rejects: match &self.rejects {
+                Some(folder) => folder.clone(),
+                None => beside(path)?,
+            },
+        };
+        let extractor = self.extractor.build()?;
+        let store = GraphStore::open(path, true, schema.as_deref())?;
+        let mut told = Told::new(interrupts());
+        let report = ingest::load(&store, extractor.as_deref(), &params, &mut |at| told.step(at));
+        told.clear();
+        let report = report?;
+        name_rejects(&report)?;
+        match self.output.output {
+            Output::Json => write_json(out, &report)?,
+            Output::Text => tell(out, &report)?,
+        }
+        let rejected = report.items.rejected + report.events.rejected;
+        Ok(if rejected > 0 { ExitCode::Rejects } else { ExitCode::Done })
+    }
+}
+
+/// The store's own name with `.rejects`.
+fn beside(store: &Path) -> anyhow::Result<PathBuf> {
+    let store: PathBuf = match store.file_name() {
+        Some(_) => store.components().collect(),
+        None => std::path::absolute(store)?,
+    };
+    let mut name = store.into_os_string();
+    name.push(".rejects");
+    Ok(name.into())
+}
+
+fn tell(out: &mut dyn Write, report: &LoadReport) -> anyhow::Result<()> {
+    for (what, counts) in [("items", &report.items), ("events", &report.events)] {
+        let Counts { read, applied, unchanged, rejected } = counts;
+        writeln!(
+            out,
+            "{what:<9} {read} read, {applied} applied, {unchanged} unchanged, {rejected} refused"
+        )?;
+    }
+    let found = &report.extraction;
+    writeln!(out, "mentions  {} in {} documents", found.mentions, found.documents)?;
+    writeln!(out, "sequence  {}", report.sequence)?;
+    Ok(())
+}
+
+/// Names the refused rows on stderr, the first ones each by line and reason.
+fn name_rejects(report: &LoadReport) -> anyhow::Result<()> {
+    let total = report.items.rejected + report.events.rejected;
+    let mut named = 0;
+    for path in &report.rejects {
+        for line in BufReader::new(File::open(path)?).lines() {
+            if named == NAMED {
+                note(&format!("... and {} more", total - named as u64));
+                break;
+            }
+            let row: serde_json::Value = serde_json::from_str(&line?)?;
+            let why = &row["_reject"];
+            let text = |field: &str| why[field].as_str().unwrap_or_default();
+            let (file, line, reason) = (text("file"), &why["line"], text("reason"));
+            note(&format!("refused {file} line {line}: {reason}"));
+            named += 1;
+        }
+        note(&format!("refused rows are in {}", path.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Tells on stderr how far a load is: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{ExitCode, note};
+use crate::ingest::Progress;
+
+/// Hears of progress and tells it.
+pub(super) struct Told {
+    bar: Option<ProgressBar>,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Told {
+    /// Tells on stderr; ends the program after the next step once `interrupted` is set.
+    pub fn new(interrupted: Arc<AtomicBool>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {elapsed}");
+            let bar = ProgressBar::no_length();
+            match style {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+        });
+        Self { bar, interrupted }
+    }
+
+    /// Tells a step. What it names is on disk.
+    pub fn step(&mut self, progress: Progress) {
+        let line = match progress {
+            Progress::Items(n) => format!("committed {n} items"),
+            Progress::Events(n) => format!("committed {n} events"),
+            Progress::Extracted(n, of) => format!("extracted from {n} of {of} documents"),
+        };
+        match &self.bar {
+            Some(bar) => {
+                if let Progress::Extracted(n, of) = progress {
+                    bar.set_length(of);
+                    bar.set_position(n);
+                }
+                bar.set_message(line);
+                bar.tick();
+            }
+            None => note(&line),
+        }
+        if self.interrupted.load(Ordering::Relaxed) {
+            self.clear();
+            note("interrupted; what was told is on disk, and the same command again goes on");
+            // Every batch is whole on disk: nothing has to be put away.
+            std::process::exit(ExitCode::Interrupted as i32);
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `predilect query`: interests, recommendations and why.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
+use super::answer;
+use super::source::Source;
+use super::{
+    ExitCode, Output, OutputArg, note, parse_entity, parse_key, parse_time, parse_user, write_json,
+};
+use crate::engine::{Engine, Moment};
+use crate::event::NodeKey;
+use crate::recommend::{RECOMMENDERS, RecommendParams};
+use crate::rpc::Client;
+use crate::schema::{NodeKind, Timestamp};
+use crate::traverse::PathParams;
+
+/// Ask what a user is into, what to show them, and why
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(Subcommand)]
+enum Question {
+    Interests(Interests),
+    Recommend(Recommend),
+    Explain(Explain),
+    Paths(Paths),
+    Similar(Similar),
+}
+
+/// Whom to ask, about which moment.
+#[derive(clap::Args)]
+struct Asked {
+    /// Folder of the store
+    #[arg(long, value_name = "DIR", required_unless_present = "server")]
+    store: Option<PathBuf>,
+    /// A server that has the store open, such as http://127.0.0.1:50051
+    #[arg(long, value_name = "URL", conflicts_with = "store")]
+    server: Option<String>,
+    /// Answer as of this time; without it, as of the last event
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    as_of: Option<Timestamp>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// About whom.
+#[derive(clap::Args)]
+struct AboutUser {
+    /// The user
+    #[arg(long, value_name = "ID", value_parser = parse_user)]
+    user: NodeKey,
+    /// Answer as if these events weighed nothing
+    #[arg(long, num_args = 1.., value_name = "EVENT_ID")]
+    mask: Vec<String>,
+}
+
+/// What a user is into, as of a time
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  predilect query interests --store graph --user alice --types brand category --output json")]
+struct Interests {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    about: AboutUser,
+    /// Types of entity; all of them without it
+    #[arg(long, num_args = 1.., value_name = "TYPE")]
+    types: Vec<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    k: usize,
+}
+
+/// What to show a user, and why
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  predilect query recommend --store graph --user alice --k 5 --output json")]
+struct Recommend {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    about: AboutUser,
+    /// How to choose
+    #[arg(long, default_value = RECOMMENDERS[0].name, value_name = "NAME", value_parser = methods(),
+          help = method_help())]
+    method: String,
+    /// Kinds of node to answer with
+    #[arg(long, num_args = 1.., default_value = "item", value_name = "KIND",
+          value_parser = PossibleValuesParser::new(["item", "content"]))]
+    types: Vec<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    k: usize,
+}
+
+/// Every event and every text behind one interest
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  predilect query explain --store graph --user alice --entity brand:sony")]
+struct Explain {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    about: AboutUser,
+    /// The entity, by its type and name
+    #[arg(long, value_name = "TYPE:NAME", value_parser = parse_entity)]
+    entity: NodeKey,
+}
+
+/// The likeliest ways from one node to another
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  predilect query paths --store graph --from user:alice --to item:qc-ultra")]
+struct Paths {
+    #[command(flatten)]
+    asked: Asked,
+    /// Where to start
+    #[arg(long, value_name = "KIND:ID", value_parser = parse_key)]
+    from: NodeKey,
+    /// Where to arrive
+    #[arg(long, value_name = "KIND:ID", value_parser = parse_key)]
+    to: NodeKey,
+    /// At most so many
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    k: usize,
+    /// Edges of a path, at most
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    max_hops: usize,
+}
+
+/// Nodes of the same kind with the most similar neighbours
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  predilect query similar --store graph --from item:wh-1000xm5")]
+struct Similar {
+    #[command(flatten)]
+    asked: Asked,
+    /// The node
+    #[arg(long, value_name = "KIND:ID", value_parser = parse_key)]
+    from: NodeKey,
+    /// At most so many
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    k: usize,
+}
+
+fn methods() -> PossibleValuesParser {
+    PossibleValuesParser::new(RECOMMENDERS.iter().map(|entry| entry.name).collect::<Vec<_>>())
+}
+
+fn method_help() -> String {
+    let known = RECOMMENDERS.iter().map(|entry| format!("{}: {}", entry.name, entry.about));
+    format!("How to choose ({})", known.collect::<Vec<_>>().join("; "))
+}
+
+impl Asked {
+    fn source(&self) -> anyhow::Result<Source> {
+        Ok(match (&self.store, &self.server) {
+            (_, Some(url)) => Source::Server(Client::connect(url)?),
+            (Some(store), None) => Source::Store(Box::new(Engine::open(store, false, None, None)?)),
+            (None, None) => anyhow::bail!("give --store or --server"),
+        })
+    }
+
+    fn moment(&self, about: &AboutUser) -> Moment {
+        Moment { as_of: self.as_of, masked: about.mask.iter().cloned().collect() }
+    }
+
+    fn json(&self) -> bool {
+        self.output.output == Output::Json
+    }
+}
+
+impl Args {
+    pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        match &self.question {
+            Question::Interests(question) => question.run(out),
+            Question::Recommend(question) => question.run(out),
+            Question::Explain(question) => question.run(out),
+            Question::Paths(question) => question.run(out),
+            Question::Similar(question) => question.run(out),
+        }?;
+        Ok(ExitCode::Done)
+    }
+}
+
+impl Interests {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let moment = self.asked.moment(&self.about);
+        let source = self.asked.source()?;
+        let found = source.interests(&self.about.user, &moment, self.types.clone(), self.k)?;
+        if self.asked.json() { write_json(out, &found) } else { answer::interests(out, &found) }
+    }
+}
+
+impl Recommend {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let params = RecommendParams {
+            method: self.method.clone(),
+            kinds: self.types.iter().filter_map(|kind| NodeKind::parse(kind)).collect(),
+            k: self.k,
+        };
+        let moment = self.asked.moment(&self.about);
+        let found = self.asked.source()?.recommend(&self.about.user, &moment, &params)?;
+        if self.asked.json() {
+            write_json(out, &found)
+        } else {
+            answer::recommendations(out, &found)
+        }
+    }
+}
+
+impl Explain {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let moment = self.asked.moment(&self.about);
+        let found = self.asked.source()?.explain(&self.about.user, &self.entity, &moment)?;
+        if self.asked.json() { write_json(out, &found) } else { answer::explanation(out, &found) }
+    }
+}
+
+impl Paths {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let params = PathParams { max_hops: self.max_hops, k: self.k, ..PathParams::default() };
+        let source = self.asked.source()?;
+        let (paths, capped) = source.paths((&self.from, &self.to), self.asked.as_of, &params)?;
+        if capped {
+            note("the search ended at its limit: there may be more paths");
+        }
+        if self.asked.json() { write_json(out, &paths) } else { answer::paths(out, &paths) }
+    }
+}
+
+impl Similar {
+    fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let source = self.asked.source()?;
+        let (similar, capped) = source.similar(&self.from, self.asked.as_of, self.k)?;
+        if capped {
+            note("the search ended at its limit: there may be more nodes");
+        }
+        if self.asked.json() { write_json(out, &similar) } else { answer::similar(out, &similar) }
+    }
+}

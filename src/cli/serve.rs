@@ -1,0 +1,45 @@
+//! `predilect serve`: answers over gRPC.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::load::ExtractorArgs;
+use super::{ExitCode, StoreArg, note};
+use crate::engine::Engine;
+use crate::rpc::{self, ServeParams};
+
+/// Answer over gRPC until a signal ends it
+#[derive(clap::Args)]
+#[command(after_help = "\
+PREDILECT_LOG says how much is told on stderr: error, warn, info, debug.
+
+Example:
+  predilect serve --store graph --listen 127.0.0.1:50051
+  grpcurl -plaintext 127.0.0.1:50051 list")]
+pub(super) struct Args {
+    #[command(flatten)]
+    store: StoreArg,
+    /// Address and port; port 0 takes a free one, and stderr tells which
+    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    extractor: ExtractorArgs,
+}
+
+impl Args {
+    pub fn run(&self, _out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        let filter = tracing_subscriber::EnvFilter::try_from_env("PREDILECT_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        // A subscriber that is there already hears the same.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .try_init();
+        let extractor = self.extractor.build()?;
+        let engine = Arc::new(Engine::open(&self.store.store, false, None, extractor)?);
+        let params = ServeParams { listen: self.listen, ..ServeParams::default() };
+        rpc::serve(engine, &params, &mut |at| note(&format!("listening on {at}")))?;
+        Ok(ExitCode::Done)
+    }
+}
