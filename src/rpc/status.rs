@@ -157,11 +157,7 @@ impl From<EngineError> for Refusal {
 
 impl From<EventError> for Refusal {
     fn from(error: EventError) -> Self {
-        let refusal = Self::from(EngineError::Event(error));
-        match refusal.code {
-            Code::Internal => refusal,
-            _ => Self { code: Code::InvalidArgument, ..refusal },
-        }
+        EngineError::Event(error).into()
     }
 }
 
