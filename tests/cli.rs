@@ -1,0 +1,12 @@
+//! The command line: arguments in, expected output out.
+
+#[path = "cli/answers.rs"]
+mod answers;
+#[path = "cli/crash.rs"]
+mod crash;
+#[path = "cli/demo.rs"]
+mod demo;
+#[path = "cli/input.rs"]
+mod input;
+#[path = "cli/program.rs"]
+mod program;
