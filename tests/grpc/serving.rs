@@ -1,13 +1,15 @@
 //! The server itself: what it says of itself, its limits, and how it ends.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use predilect::engine::{Engine, EngineError};
 use predilect::rpc::proto::{GetStatsRequest, UpsertNodesRequest, WriteEventsRequest};
 use predilect::rpc::{Client, RpcError, ServeParams, serve};
-use predilect::store::StoreError;
+use predilect::store::{GraphStore, Memory, StoreError};
 use tempfile::TempDir;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
@@ -251,4 +253,34 @@ fn the_client_tells_what_is_wrong_with_an_address() {
     let error = error(&nobody.to_string());
     assert!(matches!(error, RpcError::Connect { .. }), "{error}");
     assert!(error.to_string().contains("predilect serve"));
+}
+
+#[test]
+#[ignore = "run by `signals_end_the_server_in_good_order`, in a process of its own"]
+fn serves_until_a_signal() {
+    let store = GraphStore::new(Box::new(Memory::default()), None).unwrap();
+    let engine = Arc::new(Engine::new(store, None).unwrap());
+    let params = ServeParams { listen: ([127, 0, 0, 1], 0).into(), ..ServeParams::default() };
+    serve(engine, &params, &mut |address| println!("\nlistening on {address}")).unwrap();
+}
+
+#[test]
+fn signals_end_the_server_in_good_order() {
+    for signal in ["-TERM", "-INT"] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "serving::serves_until_a_signal", "--nocapture"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = lines.map(|line| line.unwrap());
+        let address =
+            lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned)).unwrap();
+        Client::connect(&address).unwrap().stats().unwrap();
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let rest: Vec<String> = lines.collect();
+        assert!(child.wait().unwrap().success(), "{signal}: {rest:?}");
+        assert!(rest.iter().any(|line| line.contains("1 passed")), "{signal}: {rest:?}");
+    }
 }
