@@ -1,0 +1,60 @@
+//! Why the engine could not answer or change.
+
+use thiserror::Error;
+
+use crate::event::{EventError, NodeKey};
+use crate::extract::ExtractError;
+use crate::ingest::IngestError;
+use crate::recommend::RecommendError;
+use crate::snapshot::SnapshotError;
+use crate::store::StoreError;
+use crate::traverse::TraverseError;
+
+/// Why the engine could not answer or change.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A node that the graph does not have.
+    #[error("unknown {key}; ids are case-sensitive, and `predilect stats` tells what is there")]
+    Unknown {
+        /// The node asked for.
+        key: NodeKey,
+    },
+    /// An entity that the user is not into.
+    #[error("{user} is not into {entity}; `predilect interests` tells what they are into")]
+    NoInterest {
+        /// The user.
+        user: NodeKey,
+        /// The entity.
+        entity: NodeKey,
+    },
+    /// A token that this store never gave.
+    #[error("token {token} is not of this store, which is at {sequence}; leave it out")]
+    Token {
+        /// The token's sequence number.
+        token: u64,
+        /// The store's.
+        sequence: u64,
+    },
+    /// What arrived is refused.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A load or a write failed.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// The extractor failed.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// No snapshot could be built.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Nothing can be recommended.
+    #[error(transparent)]
+    Recommend(#[from] RecommendError),
+    /// A walk over the graph failed.
+    #[error(transparent)]
+    Traverse(#[from] TraverseError),
+}
