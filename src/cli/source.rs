@@ -270,7 +270,7 @@ fn sentence(text: &str, (start, end): (u32, u32)) -> &str {
         .char_indices()
         .filter(|(at, c)| ends(*c, before[at + c.len_utf8()..].chars().next().or(Some('x'))))
         .map(|(at, c)| at + c.len_utf8())
-        .last()
+        .next_back()
         .unwrap_or(0);
     let to = after
         .char_indices()
