@@ -13,11 +13,11 @@ use petgraph::visit::{EdgeRef, UndirectedAdaptor};
 use thiserror::Error;
 
 use crate::event::{Document, Event, EventError, NodeKey};
-use crate::explain::History;
+use crate::explain::{History, TextSpan};
 use crate::extract::{ExtractError, Extractor};
 use crate::graph::{EdgeIndex, NodeIndex};
 use crate::ingest::{self, Backlog, IngestError, LoadParams, LoadReport, Progress, mutations};
-use crate::interest::{self, Interest, InterestParams};
+use crate::interest::{self, Explanation, Interest, InterestParams, MAX_SPANS};
 use crate::recommend::{self, RecommendError, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::snapshot::{Name, Snapshot, SnapshotError};
@@ -41,6 +41,14 @@ pub enum EngineError {
     Unknown {
         /// The node asked for.
         key: NodeKey,
+    },
+    /// An entity that the user is not into.
+    #[error("{user} is not into {entity}; `predilect interests` tells what they are into")]
+    NoInterest {
+        /// The user.
+        user: NodeKey,
+        /// The entity.
+        entity: NodeKey,
     },
     /// A token that this store never gave.
     #[error("token {token} is not of this store, which is at {sequence}; leave it out")]
@@ -296,6 +304,45 @@ impl Engine {
         let params = InterestParams { at: snapshot.as_of, types, k };
         let interests = interest::of_history(&snapshot, &history, &params);
         Ok((snapshot, interests))
+    }
+
+    /// Why a user is into an entity.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`] and [`EngineError::NoInterest`], and those of a snapshot.
+    pub fn explain_interest(
+        &self,
+        user: &NodeKey,
+        entity: &NodeKey,
+        moment: &Moment,
+    ) -> Result<(Arc<Snapshot>, Explanation), EngineError> {
+        let (snapshot, interests) = self.interests(user, moment, Vec::new(), usize::MAX)?;
+        find(&snapshot, entity)?;
+        let found = interests.into_iter().find(|interest| interest.entity == entity.name);
+        let interest = found.ok_or_else(|| EngineError::NoInterest {
+            user: user.clone(),
+            entity: entity.clone(),
+        })?;
+        let mut evidence = self.spans(&interest, entity)?;
+        let evidence_capped = evidence.len() > MAX_SPANS;
+        evidence.truncate(MAX_SPANS);
+        Ok((snapshot, Explanation { interest, evidence, evidence_capped }))
+    }
+
+    /// Where the texts behind an interest name its entity: all, or more than [`MAX_SPANS`].
+    fn spans(&self, interest: &Interest, entity: &NodeKey) -> Result<Vec<TextSpan>, EngineError> {
+        let (mut spans, mut seen) = (Vec::new(), BTreeSet::new());
+        let events =
+            interest.contributions.iter().filter_map(|why| why.contribution.event.as_ref());
+        for event in events {
+            let document = NodeKey { kind: event.target_kind, name: event.target.clone() };
+            if spans.len() > MAX_SPANS || !seen.insert(document.clone()) {
+                continue;
+            }
+            let evidence = self.evidence(&document, self.schema().mentions(), entity)?;
+            spans.extend(evidence.into_iter().filter_map(|(_, why)| TextSpan::of(&document, why)));
+        }
+        Ok(spans)
     }
 
     /// What to show a user: see [`recommend::recommend`].

@@ -123,7 +123,11 @@ fn graphml_holds_the_graph() {
     loop {
         match reader.read_event().unwrap() {
             quick_xml::events::Event::Eof => break,
-            quick_xml::events::Event::Start(tag) if tag.name() == quick_xml::name::QName("node") => nodes += 1,
+            quick_xml::events::Event::Start(tag)
+                if tag.name() == quick_xml::name::QName("node") =>
+            {
+                nodes += 1
+            }
             _ => {}
         }
     }

@@ -102,7 +102,7 @@ impl Session {
             Some(place) => std::mem::replace(&mut words[place + 1], "127.0.0.1:0".to_owned()),
             None => {
                 words.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
-                "127.0.0.1:50051".to_owned()
+                "127.0.0.1:7433".to_owned()
             }
         };
         let mut server = command.args(words).stderr(Stdio::piped()).spawn().unwrap();

@@ -43,6 +43,7 @@ impl Act {
             event_id: self.event_id.clone(),
             action: snapshot.schema().relation_name(self.action).to_owned(),
             target: target.map(|name| name.key.name.clone()).unwrap_or_default(),
+            target_kind: snapshot.names().kind(self.target),
             label: target.map(|name| name.label.clone()).unwrap_or_default(),
             at: self.at,
             event_value: self.value,

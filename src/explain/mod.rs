@@ -6,15 +6,19 @@
 
 mod connection;
 mod history;
+mod route;
+mod text_span;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::schema::Timestamp;
+use crate::schema::{NodeKind, Timestamp};
 
 pub use connection::{Connection, Shared, connect};
 pub use history::{Act, History};
+pub use route::{Route, Step, Stop};
+pub use text_span::TextSpan;
 
 /// The part of a score that one event, or one source of a recommendation, brought.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +41,9 @@ pub struct EventRef {
     pub action: String,
     /// To what.
     pub target: String,
+    /// The target's kind.
+    #[serde(skip)]
+    pub target_kind: NodeKind,
     /// What people call the target.
     pub label: String,
     /// When.

@@ -3,7 +3,7 @@
 /// Where in a text something stands: byte and character offsets, half open, exact for any UTF-8.
 ///
 /// A character is a Unicode scalar value (what Rust calls `char` and Python a string element).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Span {
     /// First byte.
     pub byte_start: u32,

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::explain::{Act, Contribution, History, rfc_3339};
+use crate::explain::{Act, Contribution, History, TextSpan, rfc_3339};
 use crate::graph::NodeIndex;
 use crate::schema::{DAY_MS, InterestRules, NodeKind, RelationId, Timestamp, decay};
 use crate::snapshot::{Facet, Snapshot};
@@ -110,6 +110,21 @@ pub struct Interest {
     /// `strength`.
     pub contributions: Vec<Reason>,
 }
+
+/// One interest with the places in texts where the entity is named.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The interest.
+    pub interest: Interest,
+    /// Where the texts of what the user acted on name the entity, in the order of the interest's
+    /// contributions.
+    pub evidence: Vec<TextSpan>,
+    /// Are there more spans than the [`MAX_SPANS`] that are here?
+    pub evidence_capped: bool,
+}
+
+/// The most spans of an [`Explanation`].
+pub const MAX_SPANS: usize = 1_000;
 
 /// What speaks for one entity, summed over a history.
 #[derive(Default)]

@@ -125,6 +125,9 @@ pub struct RecommendParams {
 pub struct Because {
     /// The item that the user acted on.
     pub target: String,
+    /// Its kind.
+    #[serde(skip)]
+    pub target_kind: NodeKind,
     /// What people call it.
     pub label: String,
     /// Users who care for both.
@@ -221,6 +224,7 @@ fn because(snapshot: &Snapshot, target: NodeIndex, item: NodeIndex) -> Because {
     let label = |node| snapshot.names().label(node).to_owned();
     Because {
         target: snapshot.names().get(target).map(|name| name.key.name.clone()).unwrap_or_default(),
+        target_kind: snapshot.names().kind(target),
         label: label(target),
         users,
         shared: shared.iter().take(BECAUSE).map(|shared| label(shared.entity)).collect(),
