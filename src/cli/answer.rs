@@ -12,7 +12,7 @@ use crate::schema::Timestamp;
 const EVENTS: usize = 3;
 
 pub(super) fn interests(out: &mut dyn Write, found: &Interests) -> anyhow::Result<()> {
-    writeln!(out, "{} is into, as of {}:", found.user, day(found.as_of))?;
+    writeln!(out, "{} is into{}:", found.user, as_of(found.as_of))?;
     for interest in &found.interests {
         writeln!(out)?;
         writeln!(out, "  {}", headline(interest))?;
@@ -31,7 +31,7 @@ pub(super) fn interests(out: &mut dyn Write, found: &Interests) -> anyhow::Resul
 }
 
 pub(super) fn recommendations(out: &mut dyn Write, found: &Recommendations) -> anyhow::Result<()> {
-    writeln!(out, "For {}, as of {}, by {}:", found.user, day(found.as_of), found.method)?;
+    writeln!(out, "For {}{}, by {}:", found.user, as_of(found.as_of), found.method)?;
     for (place, answer) in found.recommendations.iter().enumerate() {
         writeln!(out)?;
         writeln!(
@@ -53,7 +53,7 @@ pub(super) fn recommendations(out: &mut dyn Write, found: &Recommendations) -> a
 }
 
 pub(super) fn explanation(out: &mut dyn Write, found: &Explanation) -> anyhow::Result<()> {
-    writeln!(out, "{} as of {}: {}", found.user, day(found.as_of), headline(&found.interest))?;
+    writeln!(out, "{}{}: {}", found.user, as_of(found.as_of), headline(&found.interest))?;
     writeln!(out)?;
     for reason in &found.interest.contributions {
         writeln!(out, "  {:>+8.4}  {}", reason.contribution.value, because_of(reason))?;
@@ -62,7 +62,12 @@ pub(super) fn explanation(out: &mut dyn Write, found: &Explanation) -> anyhow::R
     for span in &found.spans {
         writeln!(out)?;
         writeln!(out, "  {} says \"{}\":", span.label, span.surface)?;
-        writeln!(out, "    {}", span.sentence)?;
+        if let Some(sentence) = &span.sentence {
+            writeln!(out, "    {sentence}")?;
+        }
+    }
+    if found.capped {
+        writeln!(out, "  and more texts")?;
     }
     Ok(())
 }
@@ -70,8 +75,10 @@ pub(super) fn explanation(out: &mut dyn Write, found: &Explanation) -> anyhow::R
 pub(super) fn paths(out: &mut dyn Write, paths: &[PathAnswer]) -> anyhow::Result<()> {
     for path in paths {
         write!(out, "{:.6}  {}", path.score, path.nodes.first().map_or("", |node| &node.label))?;
-        for (relation, node) in path.relations.iter().zip(path.nodes.iter().skip(1)) {
-            write!(out, " -{relation}- {}", node.label)?;
+        let steps = path.relations.iter().zip(&path.forward).zip(path.nodes.iter().skip(1));
+        for ((relation, forward), node) in steps {
+            let (before, after) = if *forward { ("-", "->") } else { ("<-", "-") };
+            write!(out, " {before}{relation}{after} {}", node.label)?;
         }
         writeln!(out)?;
     }
@@ -153,6 +160,11 @@ pub(super) fn list<T: AsRef<str>>(words: &[T]) -> String {
             format!("{} and {}", rest.join(", "), last.as_ref())
         }
     }
+}
+
+/// `, as of 3 March 2013`.
+fn as_of(at: Option<Timestamp>) -> String {
+    at.map(|at| format!(", as of {}", day(at))).unwrap_or_default()
 }
 
 /// `3 March 2013`.

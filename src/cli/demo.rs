@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use super::progress::Told;
-use super::source::{NamedSpan, spans};
+use super::source::{NamedSpan, Source};
 use super::{ExitCode, Interrupts, note};
 use crate::engine::{Engine, Moment};
 use crate::event::NodeKey;
@@ -69,6 +69,7 @@ impl Args {
         make_way(&self.store)?;
         let extractor = extract::by_name("bert", None)?;
         let engine = Engine::open(&self.store, true, None, Some(extractor))?;
+
         let marker = self.store.join(MARKER);
         fs::write(&marker, "").with_context(|| marker.display().to_string())?;
         let mut told = Told::new(interrupts());
@@ -77,7 +78,7 @@ impl Args {
         loaded?;
         note(&format!("loaded and read in {:.1} s", started.elapsed().as_secs_f64()));
         let asked = Instant::now();
-        let tale = ask(&engine, &self.store)?;
+        let tale = ask(engine, &self.store)?;
         note(&format!("answered in {:.0} ms", 1000.0 * asked.elapsed().as_secs_f64()));
         tell::all(out, &tale)?;
         Ok(ExitCode::Done)
@@ -123,7 +124,7 @@ fn load(engine: &Engine, told: &mut Told) -> anyhow::Result<()> {
     loaded
 }
 
-fn ask<'a>(engine: &Engine, store: &'a Path) -> anyhow::Result<Tale<'a>> {
+fn ask(engine: Engine, store: &Path) -> anyhow::Result<Tale<'_>> {
     let user = NodeKey::new(NodeKind::User, USER)?;
     let moment = Moment::default();
     let types = TYPES.map(str::to_owned).to_vec();
@@ -136,13 +137,16 @@ fn ask<'a>(engine: &Engine, store: &'a Path) -> anyhow::Result<Tale<'a>> {
     let (_, recommendations) = engine.recommend(&user, &moment, &params)?;
     let acts = engine.history(&snapshot, &user, &moment)?.acts;
     let span = acts.first().zip(acts.last()).map(|(first, last)| (first.at, last.at));
+    let stats = engine.stats()?;
+    let source = Source::Store(Box::new(engine));
     let mut found = Vec::new();
     for interest in &interests {
-        found.extend(spans(engine, interest)?);
+        let entity = NodeKey::new(NodeKind::Entity, interest.entity.as_str())?;
+        found.extend(source.explain(&user, &entity, &moment)?.spans);
     }
     Ok(Tale {
         store,
-        stats: engine.stats()?,
+        stats,
         span: span.context("the demo's user has no history")?,
         seen: acts.len(),
         interests,
@@ -155,7 +159,10 @@ fn ask<'a>(engine: &Engine, store: &'a Path) -> anyhow::Result<Tale<'a>> {
 fn telling(spans: Vec<NamedSpan>) -> Vec<NamedSpan> {
     let mut told: Vec<NamedSpan> = Vec::new();
     for method in ["encoding", "surface"] {
-        let fits = |span: &&NamedSpan| span.method == method && span.sentence.len() < 240;
+        let fits = |span: &&NamedSpan| {
+            let short = span.sentence.as_ref().is_some_and(|sentence| sentence.len() < 240);
+            span.method == method && short
+        };
         told.extend(spans.iter().find(fits).cloned());
     }
     told

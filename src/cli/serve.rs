@@ -15,13 +15,13 @@ use crate::rpc::{self, ServeParams};
 PREDILECT_LOG says how much is told on stderr: error, warn, info, debug.
 
 Example:
-  predilect serve --store graph --listen 127.0.0.1:50051
-  grpcurl -plaintext 127.0.0.1:50051 list")]
+  predilect serve --store graph --listen 127.0.0.1:7433
+  grpcurl -plaintext 127.0.0.1:7433 list")]
 pub(super) struct Args {
     #[command(flatten)]
     store: StoreArg,
     /// Address and port; port 0 takes a free one, and stderr tells which
-    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS:PORT")]
+    #[arg(long, default_value = "127.0.0.1:7433", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
     #[command(flatten)]
     extractor: ExtractorArgs,

@@ -2,15 +2,14 @@
 
 use serde::Serialize;
 
-use crate::engine::{Engine, EngineError, Moment};
+use crate::engine::{Engine, Moment};
 use crate::event::NodeKey;
-use crate::explain::rfc_3339;
+use crate::explain::{Route, TextSpan, rfc_3339};
 use crate::interest::Interest;
 use crate::recommend::{RecommendParams, Recommendation};
 use crate::rpc::Client;
 use crate::schema::{NodeKind, Timestamp};
-use crate::snapshot::Snapshot;
-use crate::store::Evidence;
+use crate::snapshot::Name;
 use crate::traverse::{Budget, PathParams};
 
 /// Edges that a search for similar nodes looks at, at most.
@@ -28,8 +27,9 @@ pub(super) enum Source {
 #[derive(Serialize)]
 pub(super) struct Interests {
     pub user: String,
-    #[serde(serialize_with = "rfc_3339")]
-    pub as_of: Timestamp,
+    /// A server answers as of its last event unless a time is given, and does not tell which.
+    #[serde(serialize_with = "maybe_rfc_3339", skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     pub interests: Vec<Interest>,
 }
 
@@ -37,8 +37,9 @@ pub(super) struct Interests {
 #[derive(Serialize)]
 pub(super) struct Recommendations {
     pub user: String,
-    #[serde(serialize_with = "rfc_3339")]
-    pub as_of: Timestamp,
+    /// A server answers as of its last event unless a time is given, and does not tell which.
+    #[serde(serialize_with = "maybe_rfc_3339", skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     pub method: String,
     pub recommendations: Vec<Recommendation>,
 }
@@ -47,11 +48,15 @@ pub(super) struct Recommendations {
 #[derive(Serialize)]
 pub(super) struct Explanation {
     pub user: String,
-    #[serde(serialize_with = "rfc_3339")]
-    pub as_of: Timestamp,
+    /// A server answers as of its last event unless a time is given, and does not tell which.
+    #[serde(serialize_with = "maybe_rfc_3339", skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     #[serde(flatten)]
     pub interest: Interest,
     pub spans: Vec<NamedSpan>,
+    /// Are there more spans?
+    #[serde(skip)]
+    pub capped: bool,
 }
 
 /// Where the text of something that the user acted on names the entity.
@@ -70,8 +75,9 @@ pub(super) struct NamedSpan {
     pub surface: String,
     pub confidence: f32,
     pub method: String,
-    /// The sentence around it.
-    pub sentence: String,
+    /// The sentence around it; a server does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
 }
 
 /// A node as answers name it.
@@ -88,6 +94,9 @@ pub(super) struct PathAnswer {
     pub score: f64,
     pub nodes: Vec<NodeAnswer>,
     pub relations: Vec<String>,
+    /// Which relations are walked from their source to their target.
+    #[serde(skip)]
+    pub forward: Vec<bool>,
 }
 
 /// A node like another.
@@ -109,9 +118,11 @@ impl Source {
         let (as_of, interests) = match self {
             Self::Store(engine) => {
                 let (snapshot, interests) = engine.interests(user, moment, types, k)?;
-                (snapshot.as_of, interests)
+                (Some(snapshot.as_of), interests)
             }
-            Self::Server(client) => client.interests(user, moment, types, k)?,
+            Self::Server(client) => {
+                (moment.as_of, client.interests(&user.name, moment, &types, k)?)
+            }
         };
         Ok(Interests { user: user.name.clone(), as_of, interests })
     }
@@ -125,9 +136,9 @@ impl Source {
         let (as_of, recommendations) = match self {
             Self::Store(engine) => {
                 let (snapshot, answers) = engine.recommend(user, moment, params)?;
-                (snapshot.as_of, answers)
+                (Some(snapshot.as_of), answers)
             }
-            Self::Server(client) => client.recommend(user, moment, params)?,
+            Self::Server(client) => (moment.as_of, client.recommend(&user.name, moment, params)?),
         };
         let (user, method) = (user.name.clone(), params.method.clone());
         Ok(Recommendations { user, as_of, method, recommendations })
@@ -139,17 +150,53 @@ impl Source {
         entity: &NodeKey,
         moment: &Moment,
     ) -> anyhow::Result<Explanation> {
-        let types = vec![entity.entity_type().to_owned()];
-        let answer = self.interests(user, moment, types, usize::MAX)?;
-        let found = answer.interests.into_iter().find(|found| found.entity == entity.name);
-        let Some(interest) = found else {
-            anyhow::bail!("{user} has no interest in {entity} as of {}", answer.as_of);
+        let (as_of, found) = match self {
+            Self::Store(engine) => {
+                let (snapshot, found) = engine.explain_interest(user, entity, moment)?;
+                (Some(snapshot.as_of), found)
+            }
+            Self::Server(client) => {
+                (moment.as_of, client.explain(&user.name, &entity.name, moment)?)
+            }
         };
-        let spans = match self {
-            Self::Store(engine) => spans(engine, &interest)?,
-            Self::Server(_) => Vec::new(),
+        let mut spans = Vec::new();
+        for span in found.evidence {
+            spans.push(self.named(&found.interest, span)?);
+        }
+        let (user, interest) = (user.name.clone(), found.interest);
+        Ok(Explanation { user, as_of, interest, spans, capped: found.evidence_capped })
+    }
+
+    /// The span with the title of its document, and with the sentence around it where the text is
+    /// at hand.
+    fn named(&self, interest: &Interest, span: TextSpan) -> anyhow::Result<NamedSpan> {
+        let mut events =
+            interest.contributions.iter().filter_map(|why| why.contribution.event.as_ref());
+        let about = events.find(|event| event.target == span.document.name);
+        let label = about.map_or(&span.document.name, |event| &event.label).clone();
+        let bytes = (span.span.byte_start, span.span.byte_end);
+        let sentence = match self {
+            Self::Store(engine) => {
+                let document = engine.node(&span.document)?.document;
+                let text = document.as_ref().and_then(|found| found.text.get(&span.field));
+                text.map(|text| sentence(text, bytes).to_owned())
+            }
+            Self::Server(_) => None,
         };
-        Ok(Explanation { user: answer.user, as_of: answer.as_of, interest, spans })
+        Ok(NamedSpan {
+            document: span.document.name,
+            label,
+            entity: interest.label.clone(),
+            field: span.field,
+            byte_start: bytes.0,
+            byte_end: bytes.1,
+            char_start: span.span.char_start,
+            char_end: span.span.char_end,
+            surface: span.surface,
+            confidence: span.confidence,
+            method: span.method,
+            sentence,
+        })
     }
 
     /// The paths, and whether the search ended before all were found.
@@ -159,19 +206,19 @@ impl Source {
         as_of: Option<Timestamp>,
         params: &PathParams,
     ) -> anyhow::Result<(Vec<PathAnswer>, bool)> {
-        let engine = self.store()?;
-        let snapshot = engine.snapshot_as_of(as_of)?;
-        let found = engine.paths(&snapshot, (from, to), params)?;
-        let relation = |edge| {
-            let data = snapshot.graph().edge_weight(edge);
-            data.map_or("?", |data| snapshot.schema().relation_name(data.relation)).to_owned()
+        let (routes, capped) = match self {
+            Self::Store(engine) => {
+                let snapshot = engine.snapshot_as_of(as_of)?;
+                let found = engine.paths(&snapshot, (from, to), params)?;
+                let routes = found.paths.iter().filter_map(|path| Route::of(&snapshot, path));
+                (routes.collect(), found.capped)
+            }
+            Self::Server(client) => {
+                let moment = Moment { as_of, ..Moment::default() };
+                client.paths(from, to, &moment, params)?
+            }
         };
-        let paths = found.paths.into_iter().map(|path| PathAnswer {
-            score: path.score,
-            nodes: path.nodes.into_iter().map(|node| node_answer(&snapshot, node)).collect(),
-            relations: path.edges.into_iter().map(relation).collect(),
-        });
-        Ok((paths.collect(), found.capped))
+        Ok((routes.into_iter().map(path_answer).collect(), capped))
     }
 
     /// The nodes, and whether the search ended before all were seen.
@@ -181,80 +228,39 @@ impl Source {
         as_of: Option<Timestamp>,
         k: usize,
     ) -> anyhow::Result<(Vec<SimilarAnswer>, bool)> {
-        let engine = self.store()?;
+        let Self::Store(engine) = self else {
+            anyhow::bail!("similar nodes are asked of a store: give --store");
+        };
         let snapshot = engine.snapshot_as_of(as_of)?;
         let found = engine.similar(&snapshot, key, k, &Budget::visits(SIMILAR_VISITS))?;
-        let answer = |(node, score)| SimilarAnswer { node: node_answer(&snapshot, node), score };
-        Ok((found.nodes.into_iter().map(answer).collect(), found.capped))
-    }
-
-    fn store(&self) -> anyhow::Result<&Engine> {
-        match self {
-            Self::Store(engine) => Ok(engine),
-            Self::Server(_) => anyhow::bail!("ask this of a store: give --store"),
-        }
-    }
-}
-
-fn node_answer(snapshot: &Snapshot, node: crate::graph::NodeIndex) -> NodeAnswer {
-    let name = snapshot.names().get(node);
-    NodeAnswer {
-        kind: snapshot.names().kind(node),
-        id: name.map(|name| name.key.name.clone()).unwrap_or_default(),
-        label: snapshot.names().label(node).to_owned(),
-    }
-}
-
-/// Where the texts behind an interest name it, in the order of its contributions.
-pub(super) fn spans(engine: &Engine, interest: &Interest) -> Result<Vec<NamedSpan>, EngineError> {
-    let entity = NodeKey { kind: NodeKind::Entity, name: interest.entity.clone() };
-    let mut spans = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for event in interest.contributions.iter().filter_map(|why| why.contribution.event.as_ref()) {
-        if !seen.insert(&event.target) {
-            continue;
-        }
-        for kind in [NodeKind::Item, NodeKind::Content] {
-            let document = NodeKey { kind, name: event.target.clone() };
-            spans.extend(spans_in(engine, &document, &entity, &interest.label)?);
-        }
-    }
-    Ok(spans)
-}
-
-/// Where the texts of one document name an entity.
-fn spans_in(
-    engine: &Engine,
-    document: &NodeKey,
-    entity: &NodeKey,
-    called: &str,
-) -> Result<Vec<NamedSpan>, EngineError> {
-    let mut spans = Vec::new();
-    for (_, evidence) in engine.evidence(document, engine.schema().mentions(), entity)? {
-        let Evidence::Mention { field, bytes, chars, surface, confidence, method } = evidence
-        else {
-            continue;
+        let answer = |(node, score)| {
+            let name: &Name = snapshot.names().get(node)?;
+            let node = node_answer(name.key.clone(), name.label.clone());
+            Some(SimilarAnswer { node, score })
         };
-        let Some(text) = engine.node(document)?.document else { continue };
-        let label = text.title().unwrap_or(&document.name).to_owned();
-        let sentence = text.text.get(&field).map_or("", |text| sentence(text, bytes));
-        spans.push(NamedSpan {
-            document: document.name.clone(),
-            label,
-            entity: called.to_owned(),
-            byte_start: bytes.0,
-            byte_end: bytes.1,
-            char_start: chars.0,
-            char_end: chars.1,
-            sentence: sentence.to_owned(),
-            field,
-            surface,
-            confidence,
-            method,
-        });
+        Ok((found.nodes.into_iter().filter_map(answer).collect(), found.capped))
     }
-    spans.sort_by(|a, b| (&b.field, b.byte_start).cmp(&(&a.field, a.byte_start)).reverse());
-    Ok(spans)
+}
+
+fn path_answer(route: Route) -> PathAnswer {
+    PathAnswer {
+        score: route.score,
+        nodes: route.stops.into_iter().map(|stop| node_answer(stop.key, stop.label)).collect(),
+        forward: route.steps.iter().map(|step| step.forward).collect(),
+        relations: route.steps.into_iter().map(|step| step.relation).collect(),
+    }
+}
+
+fn node_answer(key: NodeKey, label: String) -> NodeAnswer {
+    NodeAnswer { kind: key.kind, id: key.name, label }
+}
+
+/// Writes a time as RFC 3339, where there is one.
+fn maybe_rfc_3339<S: serde::Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => rfc_3339(at, to),
+        None => to.serialize_none(),
+    }
 }
 
 /// The sentence of `text` around a span in bytes.
@@ -270,7 +276,7 @@ fn sentence(text: &str, (start, end): (u32, u32)) -> &str {
         .char_indices()
         .filter(|(at, c)| ends(*c, before[at + c.len_utf8()..].chars().next().or(Some('x'))))
         .map(|(at, c)| at + c.len_utf8())
-        .last()
+        .next_back()
         .unwrap_or(0);
     let to = after
         .char_indices()

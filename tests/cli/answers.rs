@@ -31,7 +31,7 @@ fn load_tells_what_became_of_the_rows() {
     assert_eq!(again["items"]["unchanged"], 10);
     assert_eq!(again["events"]["unchanged"], 27);
     assert_eq!(again["extraction"]["documents"], 0);
-    folder.prints("verify --store store", "whole: 55 nodes, 116 edges, 27 events");
+    folder.prints("verify --store store", "whole: 55 nodes, 115 edges, 27 events");
     let rejects = std::fs::exists(folder.path("store.rejects")).unwrap();
     assert!(!rejects);
 }
@@ -143,7 +143,7 @@ fn an_explanation_names_events_and_spans() {
     folder.refuses(
         "query explain --store store --user frank --entity brand:sony",
         1,
-        "user `frank` has no interest in entity `brand:sony`",
+        "user `frank` is not into entity `brand:sony`",
     );
 }
 
@@ -158,6 +158,49 @@ fn paths_and_similar_nodes() {
     assert_eq!(nodes.as_array().unwrap().len(), relations.as_array().unwrap().len() + 1);
     let line = "query similar --store store --from item:qc-ultra --k 1 --output json";
     assert_eq!(folder.json(line)[0]["id"], "wh-1000xm5");
+}
+
+#[test]
+fn a_server_gives_the_answers_of_its_store() {
+    use std::io::{BufRead, BufReader};
+
+    let folder = Folder::with_store();
+    folder.check("extract --store store --extractor lexicon", 0);
+    let questions = [
+        "interests --user alice --types brand category",
+        "recommend --user alice --k 3",
+        "explain --user alice --entity brand:sony",
+        "paths --from user:alice --to item:qc-ultra",
+    ];
+    let ask = |whom: &str| -> Vec<Value> {
+        let asked = questions.iter().map(|question| {
+            let mut answer = folder.json(&format!("query {question} {whom} --output json"));
+            // A server does not tell the time of its last event, nor has it the texts at hand.
+            if let Some(answer) = answer.as_object_mut() {
+                answer.remove("as_of");
+                let spans = answer.get_mut("spans").and_then(Value::as_array_mut);
+                for span in spans.into_iter().flatten() {
+                    span.as_object_mut().unwrap().remove("sentence");
+                }
+            }
+            answer
+        });
+        asked.collect()
+    };
+    let of_store = ask("--store store");
+    let mut server = folder
+        .command("serve --store store --listen 127.0.0.1:0 --extractor off")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(server.stderr.take().unwrap()).lines();
+    let first = told.next().unwrap().unwrap();
+    let address = first.strip_prefix("listening on ").unwrap();
+    let of_server = ask(&format!("--server http://{address}"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(of_store, of_server);
+    folder.refuses("query interests --server http://127.0.0.1:1 --user alice", 1, "127.0.0.1:1");
 }
 
 #[test]

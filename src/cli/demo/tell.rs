@@ -67,7 +67,7 @@ fn mentions(out: &mut dyn Write, spans: &[NamedSpan]) -> io::Result<()> {
         let entity = capital(&span.entity);
         let text = format!("\"{}\" in {} names {entity}, found {how}:", span.surface, span.label);
         wrapped(out, "  ", &text)?;
-        wrapped(out, "    ", &span.sentence)?;
+        wrapped(out, "    ", span.sentence.as_deref().unwrap_or_default())?;
     }
     Ok(())
 }
@@ -144,10 +144,10 @@ fn recommendations(out: &mut dyn Write, tale: &Tale<'_>) -> io::Result<()> {
 fn next(out: &mut dyn Write, tale: &Tale<'_>) -> io::Result<()> {
     let store = tale.store.display();
     heading(out, "Try next")?;
-    writeln!(out, "  predilect serve --store {store} --listen 127.0.0.1:50051")?;
+    writeln!(out, "  predilect serve --store {store} --listen 127.0.0.1:7433")?;
     writeln!(
         out,
-        "  grpcurl -plaintext -d '{{\"user\":\"{USER}\"}}' 127.0.0.1:50051 \
+        "  grpcurl -plaintext -d '{{\"user\":\"{USER}\"}}' 127.0.0.1:7433 \
          predilect.v1.InterestService/GetInterests"
     )?;
     writeln!(out, "  predilect export --store {store} --format parquet --dest {store}-export")?;
