@@ -81,6 +81,10 @@ impl Args {
         let tale = ask(engine, &self.store)?;
         note(&format!("answered in {:.0} ms", 1000.0 * asked.elapsed().as_secs_f64()));
         tell::all(out, &tale)?;
+        if std::env::var_os("CARGO").is_some() {
+            out.flush()?;
+            note("`predilect` stands for `cargo run --release --` here");
+        }
         Ok(ExitCode::Done)
     }
 }

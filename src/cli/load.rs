@@ -66,7 +66,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// How many rows may be refused
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N")]
     max_errors: u64,
     /// Folder for refused rows, in place of the store's own name with `.rejects`
     #[arg(long, value_name = "DIR")]

@@ -22,6 +22,8 @@ const LOCK_FILE: &str = "predilect.lock";
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
 const WRITE_BUFFER_BYTES: usize = 64 << 20;
 const BLOOM_BITS: f64 = 10.0;
+/// Write-ahead logs are kept until every space has flushed what they hold: at most so much.
+const MAX_LOG_BYTES: u64 = 128 << 20;
 
 /// A store in a folder.
 pub struct Rocks {
@@ -58,6 +60,18 @@ impl Rocks {
 
     fn failed(&self, error: &rocksdb::Error) -> StoreError {
         engine(&self.path, error)
+    }
+}
+
+impl Drop for Rocks {
+    /// Moves what is in memory to sorted files, so that the next opening has no log to replay.
+    fn drop(&mut self) {
+        for space in Space::ALL {
+            if let Ok(family) = self.family(space) {
+                // What cannot be flushed is in the log still.
+                let _ = self.db.flush_cf(&family);
+            }
+        }
     }
 }
 
@@ -133,7 +147,7 @@ fn options() -> Options {
     options.set_keep_log_file_num(2);
     options.set_max_open_files(512);
     options.increase_parallelism(2);
-    options.set_max_total_wal_size(512 << 20);
+    options.set_max_total_wal_size(MAX_LOG_BYTES);
     options
 }
 

@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+
+use predilect::event::RawEvent;
+use predilect::rpc::Client;
+use predilect::store::GraphStore;
 
 use crate::program::{Folder, tiny_files};
 
@@ -63,6 +67,72 @@ fn an_interrupted_load_says_that_it_can_go_on() {
     }
     folder.check("verify --store s", 0);
     folder.check(LOAD, 0);
+}
+
+#[test]
+fn a_killed_server_keeps_every_event_that_it_acknowledged() {
+    let folder = Folder::with_store();
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let (mut server, address) = serve(&folder);
+        // Several clients write at once; the server is killed while they do.
+        let writers: Vec<_> = (0..3)
+            .map(|writer| {
+                let address = address.clone();
+                std::thread::spawn(move || write_until_gone(&address, round, writer))
+            })
+            .collect();
+        std::thread::sleep(std::time::Duration::from_millis(150 + 120 * round));
+        server.kill().unwrap();
+        server.wait().unwrap();
+        for writer in writers {
+            acknowledged.extend(writer.join().unwrap());
+        }
+        folder.check("verify --store store", 0);
+    }
+    assert!(!acknowledged.is_empty());
+    let store = GraphStore::open(&folder.path("store"), false, None).unwrap();
+    for event_id in &acknowledged {
+        assert!(store.fact_of_event(event_id).unwrap().is_some(), "{event_id} is lost");
+    }
+}
+
+/// A server on the folder's store, and where it listens.
+fn serve(folder: &Folder) -> (Child, String) {
+    let line = "serve --store store --listen 127.0.0.1:0 --extractor off";
+    let mut server = folder.command(line).stderr(Stdio::piped()).spawn().unwrap();
+    let told = BufReader::new(server.stderr.take().unwrap()).lines();
+    let address = told
+        .map(Result::unwrap)
+        .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
+        .unwrap();
+    (server, address)
+}
+
+/// Writes events in small batches until the server is gone; the ids of those it acknowledged.
+fn write_until_gone(address: &str, round: u64, writer: u64) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    let Ok(mut client) = Client::connect(address) else { return acknowledged };
+    for batch in 0.. {
+        let event = |n: u64| RawEvent {
+            event_id: format!("{round}-{writer}-{batch}-{n}"),
+            user: format!("user {}", n % 7),
+            target: format!("item {}", batch % 11),
+            action: "viewed".to_owned(),
+            at: (1_760_000_000_000 + batch * 1000 + n).to_string(),
+            ..RawEvent::default()
+        };
+        let events: Vec<RawEvent> = (0..20).map(event).collect();
+        let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
+        match client.write_events(events) {
+            Ok(written) => {
+                assert!(written.outcomes.iter().all(Result::is_ok), "{:?}", written.outcomes);
+                acknowledged.extend(ids);
+            }
+            Err(_) => break,
+        }
+    }
+    acknowledged
 }
 
 #[test]

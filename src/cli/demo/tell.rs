@@ -144,13 +144,13 @@ fn recommendations(out: &mut dyn Write, tale: &Tale<'_>) -> io::Result<()> {
 fn next(out: &mut dyn Write, tale: &Tale<'_>) -> io::Result<()> {
     let store = tale.store.display();
     heading(out, "Try next")?;
+    writeln!(out, "  predilect export --store {store} --format parquet --dest {store}-export")?;
     writeln!(out, "  predilect serve --store {store} --listen 127.0.0.1:7433")?;
     writeln!(
         out,
         "  grpcurl -plaintext -d '{{\"user\":\"{USER}\"}}' 127.0.0.1:7433 \
          predilect.v1.InterestService/GetInterests"
     )?;
-    writeln!(out, "  predilect export --store {store} --format parquet --dest {store}-export")?;
     writeln!(out)?;
     let types = list(&TYPES.map(plural));
     wrapped(
