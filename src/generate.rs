@@ -4,8 +4,8 @@
 //! engines stumble over: a few users do most of it (log-normal activity), a few items of each topic
 //! get most of it (Zipf), a view becomes a cart becomes a purchase less and less often.
 //!
-//! Every user has a generator of random numbers of their own, so memory does not grow with the
-//! events; times ascend within a user's visit and users take turns by days.
+//! Every user and every item has a stream of random numbers of its own, so memory does not grow
+//! with the events. Events come user by user, not in the order of time.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use predilect::export::{self, ExportParams, FORMATS};
 use predilect::extract;
@@ -67,10 +68,16 @@ fn rows(path: &Path) -> String {
 fn lines(batch: &RecordBatch) -> String {
     let options = FormatOptions::default();
     let schema = batch.schema();
+    // Times as milliseconds: to print them, arrow would need a table of time zones.
+    let plain = |column: &ArrayRef| match column.data_type() {
+        DataType::Timestamp(..) => arrow_cast::cast(column, &DataType::Int64).unwrap(),
+        _ => column.clone(),
+    };
+    let cells: Vec<ArrayRef> = batch.columns().iter().map(plain).collect();
     let columns: Vec<_> = schema
         .fields()
         .iter()
-        .zip(batch.columns())
+        .zip(&cells)
         .map(|(field, column)| (field, column, ArrayFormatter::try_new(column, &options).unwrap()))
         .collect();
     let mut text = String::new();
