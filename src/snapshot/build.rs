@@ -49,7 +49,7 @@ impl Snapshot {
         if let Some(as_of) = as_of.filter(|as_of| last.is_some_and(|last| last > *as_of)) {
             (edges, last) = fold_edges(view, &schema, &ids, as_of)?;
         }
-        label(&mut names, &mut edges);
+        label(&schema, &mut names, &mut edges);
         let graph = edges.into_iter().map(|(source, target, data, _)| (source, target, data));
         let graph = Arc::new(CompactGraph::from_sorted_edges(ids.len(), graph)?);
         let last = last.unwrap_or(Timestamp::MIN);
@@ -142,11 +142,13 @@ fn row(ids: &[NodeId], key: &EdgeKey, edge: Edge) -> Option<Row> {
     Some((index(key.source)?, index(key.target)?, data, edge.surface))
 }
 
-/// Labels each entity as most of its edges spell it; of equals, the spelling that sorts first.
-fn label(names: &mut [Name], rows: &mut [Row]) {
+/// Labels each entity as most catalogue fields spell it; of equals, the spelling that sorts first.
+/// Texts write names as their sentences need them, so what they say counts for nothing here.
+fn label(schema: &Schema, names: &mut [Name], rows: &mut [Row]) {
     let mut spellings: HashMap<u32, HashMap<String, usize>> = HashMap::new();
-    for (_, target, _, surface) in rows {
-        if let Some(surface) = surface.take() {
+    for (_, target, data, surface) in rows {
+        let surface = surface.take().filter(|_| data.relation != schema.mentions());
+        if let Some(surface) = surface {
             *spellings.entry(*target).or_default().entry(surface).or_default() += 1;
         }
     }
