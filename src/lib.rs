@@ -1,4 +1,5 @@
-//! Predilect.
+//! The engine as a library; what it is for, the README says:
+#![doc = include_str!("../README.md")]
 
 pub mod schema;
 pub mod event;

@@ -31,6 +31,8 @@ pub type Ranked = Box<[(NodeIndex, f64)]>;
 pub struct Base {
     /// What each edge of the base is worth at the clock, times its relation's weight.
     worth: WeightTable,
+    /// Length of each node's row of users, as they weigh.
+    norms: Vec<f64>,
     /// Everybody's interests and everybody's items.
     background: Background,
     /// Answers that depend on the base alone, by recommender and node.
@@ -91,6 +93,11 @@ impl Snapshot {
     /// What an edge of the base is worth; for traversals of the base alone.
     pub fn base_weight(&self, edge: crate::graph::EdgeIndex) -> f64 {
         self.base.worth.get(edge.index())
+    }
+
+    /// The length of the vector of what the base's users are worth to a node; 0 without users.
+    pub fn norm(&self, node: NodeIndex) -> f64 {
+        self.base.norms.get(node.index()).copied().unwrap_or(0.0)
     }
 
     /// The answer of `compute` for `node`, kept under `name`: computed once for all snapshots of

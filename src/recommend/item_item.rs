@@ -41,8 +41,7 @@ fn nearest(snapshot: &Snapshot, item: NodeIndex) -> Ranked {
             user.then(|| (edge.source(), weight))
         })
     };
-    let norm = |item| users(item).map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
-    let own = norm(item);
+    let own = snapshot.norm(item);
     if own == 0.0 {
         return Ranked::default();
     }
@@ -58,7 +57,7 @@ fn nearest(snapshot: &Snapshot, item: NodeIndex) -> Ranked {
     }
     let mut nearest: Vec<_> = products
         .into_iter()
-        .map(|(other, product)| (other, product / (own * norm(other))))
+        .map(|(other, product)| (other, product / (own * snapshot.norm(other))))
         .collect();
     nearest.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     nearest.truncate(NEIGHBORS);

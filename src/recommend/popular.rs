@@ -11,13 +11,9 @@ pub struct Popular;
 
 impl Recommender for Popular {
     fn score(&self, snapshot: &Snapshot, _: &History) -> Result<Scores, RecommendError> {
-        let background = snapshot.background();
-        Ok(background
-            .items()
-            .map(|item| {
-                let value = background.popularity(item);
-                (item, vec![Part { source: NAME, act: None, value }])
-            })
+        let popular = snapshot.background().popular().iter();
+        Ok(popular
+            .map(|(item, value)| (*item, vec![Part { source: NAME, act: None, value: *value }]))
             .collect())
     }
 }

@@ -7,6 +7,9 @@ use crate::schema::NodeKind;
 
 use super::Snapshot;
 
+/// How many of the most popular items are listed.
+const POPULAR: usize = 1000;
+
 /// Strengths summed over all users, decayed at the long horizon.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Background {
@@ -14,9 +17,8 @@ pub struct Background {
     entities: HashMap<NodeIndex, f64>,
     /// Sum and number of entities, by type.
     types: HashMap<String, (f64, usize)>,
-    /// By item or content.
-    items: HashMap<NodeIndex, f64>,
-    items_total: f64,
+    /// Items and contents with their share of all that users did, the most popular first.
+    popular: Vec<(NodeIndex, f64)>,
     smoothing: f64,
 }
 
@@ -25,19 +27,23 @@ impl Background {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let smoothing = snapshot.schema().interest.background_smoothing;
         let mut background = Self { smoothing, ..Self::default() };
+        let mut items_total = 0.0;
         for kind in [NodeKind::Item, NodeKind::Content] {
             for item in snapshot.names().of_kind(kind) {
                 let weight = background.everybody(snapshot, item);
                 if weight <= 0.0 {
                     continue;
                 }
-                background.items.insert(item, weight);
-                background.items_total += weight;
+                background.popular.push((item, weight));
+                items_total += weight;
                 for facet in snapshot.entities(item) {
                     *background.entities.entry(facet.entity).or_default() += weight * facet.share;
                 }
             }
         }
+        background.popular.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        background.popular.truncate(POPULAR);
+        background.popular.iter_mut().for_each(|(_, weight)| *weight /= items_total);
         for entity in snapshot.names().of_kind(NodeKind::Entity) {
             let direct = background.everybody(snapshot, entity);
             if direct > 0.0 {
@@ -69,14 +75,9 @@ impl Background {
         (sum + evenly) / (total.max(0.0) + self.smoothing)
     }
 
-    /// An item's share of all that users did, in [0, 1].
-    pub fn popularity(&self, item: NodeIndex) -> f64 {
-        let sum = self.items.get(&item).copied().unwrap_or(0.0);
-        if self.items_total > 0.0 { sum / self.items_total } else { 0.0 }
-    }
-
-    /// Every item that users did something for, in no useful order.
-    pub fn items(&self) -> impl Iterator<Item = NodeIndex> + '_ {
-        self.items.keys().copied()
+    /// The thousand most popular items and contents with their share of all that users did, in
+    /// (0, 1], the most popular first.
+    pub fn popular(&self) -> &[(NodeIndex, f64)] {
+        &self.popular
     }
 }

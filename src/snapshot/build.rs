@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use petgraph::Incoming;
+use petgraph::visit::{EdgeRef, IntoEdgesDirected};
 use thiserror::Error;
 
 use super::background::Background;
@@ -56,8 +58,12 @@ impl Snapshot {
         let as_of = as_of.unwrap_or(last);
         let clock = as_of.min(last);
         let table = WeightTable::build(&*graph, |edge| worth(&schema, edge.data(), clock));
-        let base =
-            Base { worth: table, background: Background::default(), nearest: HashMap::new() };
+        let base = Base {
+            norms: norms(&graph, &names, &table),
+            worth: table,
+            background: Background::default(),
+            nearest: HashMap::new(),
+        };
         let mut snapshot = Self {
             sequence: view.sequence()?,
             as_of,
@@ -77,6 +83,23 @@ impl Snapshot {
         }
         Ok(snapshot)
     }
+}
+
+/// The length of each node's row of users; what a user did in several ways adds up first.
+fn norms(graph: &CompactGraph, names: &[Name], worth: &WeightTable) -> Vec<f64> {
+    let user =
+        |node: NodeIndex| names.get(node.index()).map(|n| n.key.kind) == Some(NodeKind::User);
+    let norm = |node| {
+        let edges = graph.edges_directed(node, Incoming).filter(|edge| user(edge.source()));
+        let mut row: Vec<_> =
+            edges.map(|edge| (edge.source(), worth.get(edge.id().index()))).collect();
+        row.sort_unstable_by_key(|(user, _)| *user);
+        let rows = row.chunk_by(|a, b| a.0 == b.0);
+        rows.map(|row| row.iter().map(|(_, weight)| weight).sum::<f64>().powi(2))
+            .sum::<f64>()
+            .sqrt()
+    };
+    (0..graph.node_count()).map(|index| norm(NodeIndex::new(index))).collect()
 }
 
 /// Ends, data, and the spelling of the target.
