@@ -1,4 +1,4 @@
-//! Writes a quantised copy of a model folder: matrices as Q8_0, vectors as f32.
+//! Writes a quantised copy of a model folder: matrices as `Q8_0`, vectors as `f32`.
 //!
 //! `cargo run --release --example quantize -- --model DIR --dest DIR`
 

@@ -160,7 +160,7 @@ fn write_file(
     fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<String> {
     let mut file =
-        BufWriter::with_capacity(1 << 20, Hashed(File::create(path)?, Default::default()));
+        BufWriter::with_capacity(1 << 20, Hashed(File::create(path)?, blake3::Hasher::new()));
     fill(&mut file)?;
     let Hashed(_, hasher) = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     Ok(hasher.finalize().to_hex().to_string())

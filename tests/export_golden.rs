@@ -108,7 +108,7 @@ fn parquet_tables_hold_the_graph() {
         export::write(&store.view(), "parquet", &folder.path().join("x"), &params).unwrap();
     let mut text = String::new();
     for table in tables(&folder.path().join("x")) {
-        text.push_str(&format!("# {}\n", table.display()));
+        text += &format!("# {}\n", table.display());
         text.push_str(&rows(&folder.path().join("x").join(table)));
     }
     check("tiny.parquet.txt", &text);
@@ -133,7 +133,7 @@ fn graphml_holds_the_graph() {
             quick_xml::events::Event::Start(tag)
                 if tag.name() == quick_xml::name::QName("node") =>
             {
-                nodes += 1
+                nodes += 1;
             }
             _ => {}
         }

@@ -154,13 +154,13 @@ fn ask(engine: Engine, store: &Path) -> anyhow::Result<Tale<'_>> {
         span: span.context("the demo's user has no history")?,
         seen: acts.len(),
         interests,
-        spans: telling(found),
+        spans: telling(&found),
         recommendations,
     })
 }
 
 /// A mention in other words and one as it is written; of equals the first.
-fn telling(spans: Vec<NamedSpan>) -> Vec<NamedSpan> {
+fn telling(spans: &[NamedSpan]) -> Vec<NamedSpan> {
     let mut told: Vec<NamedSpan> = Vec::new();
     for method in ["encoding", "surface"] {
         let fits = |span: &&NamedSpan| {

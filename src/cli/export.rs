@@ -22,7 +22,7 @@ Example:
 pub(super) struct Args {
     #[command(flatten)]
     store: StoreArg,
-    /// Parquet for pandas, DuckDB and Spark; GraphML for networkx, Gephi and igraph
+    /// Parquet for pandas, `DuckDB` and Spark; GraphML for networkx, Gephi and igraph
     #[arg(long, value_name = "NAME", value_parser = names(), default_value = FORMATS[0].name)]
     format: String,
     /// Folder to write to

@@ -40,7 +40,7 @@ struct Asked {
     /// Folder of the store
     #[arg(long, value_name = "DIR", required_unless_present = "server")]
     store: Option<PathBuf>,
-    /// A server that has the store open, such as http://127.0.0.1:7433
+    /// A server that has the store open, such as <http://127.0.0.1:7433>
     #[arg(long, value_name = "URL", conflicts_with = "store")]
     server: Option<String>,
     /// Answer as of this time; without it, as of the last event

@@ -256,6 +256,7 @@ fn node_answer(key: NodeKey, label: String) -> NodeAnswer {
 }
 
 /// Writes a time as RFC 3339, where there is one.
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
 fn maybe_rfc_3339<S: serde::Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => rfc_3339(at, to),

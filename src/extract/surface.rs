@@ -65,7 +65,7 @@ pub(crate) struct Match {
 }
 
 impl Extractor for Lexicon {
-    fn version(&self) -> &str {
+    fn version(&self) -> &'static str {
         "lexicon/1"
     }
 

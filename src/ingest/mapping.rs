@@ -115,10 +115,10 @@ impl Mapping {
                 _ => event.text = Some(value.clone()),
             }
         }
-        if self.times.get("at").is_some_and(|unit| unit == "s") {
-            if let Ok(seconds) = event.at.parse::<i64>() {
-                event.at = seconds.saturating_mul(1000).to_string();
-            }
+        if self.times.get("at").is_some_and(|unit| unit == "s")
+            && let Ok(seconds) = event.at.parse::<i64>()
+        {
+            event.at = seconds.saturating_mul(1000).to_string();
         }
         if event.event_id.is_empty() && self.passes_over() {
             event.event_id = made_id(&event);

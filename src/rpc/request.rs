@@ -9,7 +9,7 @@ use tonic::metadata::MetadataMap;
 use super::convert::{kind_from, time_from};
 use super::proto;
 use super::status::Refusal;
-use crate::engine::{Engine, EngineError, Moment};
+use crate::engine::{Engine, Moment};
 use crate::event::{EventError, MAX_NAME_BYTES, NodeKey};
 use crate::schema::{NodeKind, Timestamp};
 
@@ -115,7 +115,7 @@ pub(super) fn moment(engine: &Engine, read: Option<proto::ReadOptions>) -> Resul
             let message = "is no token; give one that a write or a read answered with";
             Refusal::field("read.at_least_as_fresh", "BAD_TOKEN", message)
         })?;
-        engine.snapshot_with(sequence).map_err(EngineError::from)?;
+        engine.snapshot_with(sequence)?;
     }
     let as_of = time(read.as_of, "read.as_of")?;
     let field = "read.masked_event_ids";
@@ -190,7 +190,7 @@ pub(super) fn bad_page_token() -> Refusal {
 /// How long a call may take by its `grpc-timeout`, less what the answer needs for its way.
 ///
 /// The transport ends a call that is late with CANCELLED. Being a little earlier, the server says
-/// DEADLINE_EXCEEDED, as gRPC has it.
+/// `DEADLINE_EXCEEDED`, as gRPC has it.
 pub(super) fn deadline(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -204,5 +204,5 @@ pub(super) fn deadline(metadata: &MetadataMap) -> Option<Duration> {
         "n" => Duration::from_nanos(number),
         _ => return None,
     };
-    Some(left - (left / 5).min(Duration::from_millis(20)))
+    Some(left.checked_sub((left / 5).min(Duration::from_millis(20))).unwrap())
 }

@@ -136,7 +136,7 @@ impl Schema {
             let relation = named(&relation, format!("attributes.{name}.relation"))?;
             attributes.insert(name, AttributeRule { relation, entity_type });
         }
-        check_rules(&file.interest, &file.extract)?;
+        check_rules(&file.interest, file.extract)?;
         Ok(Self {
             has_attribute: named("has_attribute", "relations.has_attribute".to_owned())?,
             mentions: named("mentions", "relations.mentions".to_owned())?,
@@ -185,7 +185,7 @@ fn check_names(relations: &[Relation]) -> Result<(), SchemaError> {
     Ok(())
 }
 
-fn check_rules(interest: &InterestRules, extract: &ExtractRules) -> Result<(), SchemaError> {
+fn check_rules(interest: &InterestRules, extract: ExtractRules) -> Result<(), SchemaError> {
     for (name, number) in [
         ("short_half_life_days", interest.short_half_life_days),
         ("long_half_life_days", interest.long_half_life_days),

@@ -30,7 +30,7 @@ impl Background {
         let mut items_total = 0.0;
         for kind in [NodeKind::Item, NodeKind::Content] {
             for item in snapshot.names().of_kind(kind) {
-                let weight = background.everybody(snapshot, item);
+                let weight = everybody(snapshot, item);
                 if weight <= 0.0 {
                     continue;
                 }
@@ -45,7 +45,7 @@ impl Background {
         background.popular.truncate(POPULAR);
         background.popular.iter_mut().for_each(|(_, weight)| *weight /= items_total);
         for entity in snapshot.names().of_kind(NodeKind::Entity) {
-            let direct = background.everybody(snapshot, entity);
+            let direct = everybody(snapshot, entity);
             if direct > 0.0 {
                 *background.entities.entry(entity).or_default() += direct;
             }
@@ -56,15 +56,6 @@ impl Background {
             *count += 1;
         }
         background
-    }
-
-    /// What all users' events on a node are worth, those for less those against.
-    fn everybody(&self, snapshot: &Snapshot, node: NodeIndex) -> f64 {
-        let half_life = Some(snapshot.schema().interest.long_half_life_days);
-        snapshot
-            .neighbors(node, petgraph::Incoming, NodeKind::User)
-            .map(|(_, data)| data.worth(snapshot.clock, half_life))
-            .sum()
     }
 
     /// An entity's smoothed share among all entities of its type, in (0, 1).
@@ -80,4 +71,13 @@ impl Background {
     pub fn popular(&self) -> &[(NodeIndex, f64)] {
         &self.popular
     }
+}
+
+/// What all users' events on a node are worth, those for less those against.
+fn everybody(snapshot: &Snapshot, node: NodeIndex) -> f64 {
+    let half_life = Some(snapshot.schema().interest.long_half_life_days);
+    snapshot
+        .neighbors(node, petgraph::Incoming, NodeKind::User)
+        .map(|(_, data)| data.worth(snapshot.clock, half_life))
+        .sum()
 }

@@ -178,10 +178,10 @@ fn label(schema: &Schema, names: &mut [Name], rows: &mut [Row]) {
     for (target, spellings) in spellings {
         let best = spellings.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)));
         let name = names.get_mut(NodeIndex::new(target as usize).index());
-        if let (Some(name), Some((surface, _))) = (name, best) {
-            if name.key.kind == NodeKind::Entity {
-                name.label = surface;
-            }
+        if let (Some(name), Some((surface, _))) = (name, best)
+            && name.key.kind == NodeKind::Entity
+        {
+            name.label = surface;
         }
     }
 }

@@ -74,12 +74,11 @@ impl View<'_> {
         for item in self.edges()? {
             let (key, edge) = item?;
             let place = || keyspace::hex(&keyspace::out(&key));
-            let half_life = match self.schema.relation(key.relation) {
-                Some(relation) => relation.half_life_days,
-                None => {
-                    problems.tell(|| format!("edge {} has a relation of no schema", place()));
-                    None
-                }
+            let half_life = if let Some(relation) = self.schema.relation(key.relation) {
+                relation.half_life_days
+            } else {
+                problems.tell(|| format!("edge {} has a relation of no schema", place()));
+                None
             };
             let mut folded: Option<Edge> = None;
             while let Some(item) =

@@ -49,30 +49,27 @@ impl GraphStore {
         let format = reader.get(Space::Meta, FORMAT)?;
         let kept = reader.get(Space::Meta, SCHEMA)?;
         drop(reader);
-        let text = match (format, kept) {
-            (Some(format), kept) => {
-                let found = decode(Space::Meta, FORMAT, &format)?;
-                if found != FORMAT_VERSION {
-                    return Err(StoreError::Format { found, expected: FORMAT_VERSION });
-                }
-                let kept = kept.and_then(|kept| String::from_utf8(kept).ok()).ok_or_else(|| {
-                    StoreError::Corrupt { space: Space::Meta, key: keyspace::hex(SCHEMA) }
-                })?;
-                if schema.is_some_and(|given| given != kept) {
-                    return Err(StoreError::OtherSchema);
-                }
-                kept
+        let text = if let (Some(format), kept) = (format, kept) {
+            let found = decode(Space::Meta, FORMAT, &format)?;
+            if found != FORMAT_VERSION {
+                return Err(StoreError::Format { found, expected: FORMAT_VERSION });
             }
-            (None, _) => {
-                let text = schema.unwrap_or(schema::DEFAULT).to_owned();
-                Schema::parse(&text)?;
-                let mut batch = Batch::default();
-                batch.put(Space::Meta, FORMAT, super::record::encode(&FORMAT_VERSION));
-                batch.put(Space::Meta, SCHEMA, text.clone().into_bytes());
-                backend.write(&batch)?;
-                backend.sync()?;
-                text
+            let kept = kept.and_then(|kept| String::from_utf8(kept).ok()).ok_or_else(|| {
+                StoreError::Corrupt { space: Space::Meta, key: keyspace::hex(SCHEMA) }
+            })?;
+            if schema.is_some_and(|given| given != kept) {
+                return Err(StoreError::OtherSchema);
             }
+            kept
+        } else {
+            let text = schema.unwrap_or(schema::DEFAULT).to_owned();
+            Schema::parse(&text)?;
+            let mut batch = Batch::default();
+            batch.put(Space::Meta, FORMAT, super::record::encode(&FORMAT_VERSION));
+            batch.put(Space::Meta, SCHEMA, text.clone().into_bytes());
+            backend.write(&batch)?;
+            backend.sync()?;
+            text
         };
         Ok(Self { backend, schema: Schema::parse(&text)?, writer: Mutex::new(()) })
     }

@@ -232,6 +232,9 @@ fn remedy(found: u32, expected: u32) -> &'static str {
     }
 }
 
+/// Opens an engine at a path, and makes it there when told so.
+pub type OpenEngine = fn(&Path, bool) -> Result<Box<dyn Backend>, StoreError>;
+
 /// A storage engine that can be named.
 pub struct Engine {
     /// The name.
@@ -239,7 +242,7 @@ pub struct Engine {
     /// What it is for.
     pub about: &'static str,
     /// Opens it at a path, and makes it there when `create` says so.
-    pub open: fn(&Path, bool) -> Result<Box<dyn Backend>, StoreError>,
+    pub open: OpenEngine,
 }
 
 /// Every storage engine, in the order the help lists them.

@@ -88,9 +88,10 @@ fn check_folder(path: &Path, create: bool) -> Result<(), StoreError> {
         return Ok(());
     }
     if !create {
-        return Err(match path.is_file() {
-            true => StoreError::NotAStore { path: path.to_owned(), reason: "it is a file" },
-            false => StoreError::Missing { path: path.to_owned() },
+        return Err(if path.is_file() {
+            StoreError::NotAStore { path: path.to_owned(), reason: "it is a file" }
+        } else {
+            StoreError::Missing { path: path.to_owned() }
         });
     }
     if path.exists() && !path.is_dir() {

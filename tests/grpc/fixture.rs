@@ -207,7 +207,7 @@ pub fn item(id: &str, title: &str) -> Document {
 struct Slow(Duration);
 
 impl Extractor for Slow {
-    fn version(&self) -> &str {
+    fn version(&self) -> &'static str {
         "slow"
     }
 

@@ -209,9 +209,10 @@ impl Encoder {
             ids.push(self.special.1);
         }
         let states = self.model.forward(ids, windows.len(), n_tokens).map_err(compute)?;
-        match states.iter().all(|value| value.is_finite()) {
-            true => Ok(states),
-            false => Err(ExtractError::NotFiniteOutput { n_tokens }),
+        if states.iter().all(|value| value.is_finite()) {
+            Ok(states)
+        } else {
+            Err(ExtractError::NotFiniteOutput { n_tokens })
         }
     }
 

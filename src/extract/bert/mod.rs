@@ -95,7 +95,7 @@ struct Hit {
     score: f32,
 }
 
-/// The model that the program carries: all-MiniLM-L6-v2, Q8_0.
+/// The model that the program carries: all-MiniLM-L6-v2, `Q8_0`.
 ///
 /// # Errors
 /// Failures of the machine, such as no memory for threads.

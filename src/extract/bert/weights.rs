@@ -3,7 +3,7 @@
 //! A folder holds `config.json`, `tokenizer.json` and the weights, as `model.gguf` (preferred) or
 //! `model.safetensors`. Every tensor that the configuration asks for is checked for name, shape and
 //! finite values before a model is built. Quantised tensors are turned into f32 at load: candle's
-//! matrix product over Q8_0 blocks is several times slower than over f32.
+//! matrix product over `Q8_0` blocks is several times slower than over f32.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
@@ -85,8 +85,12 @@ impl Weights {
         let tokenizer = parse_tokenizer(files, &config)?;
         let (name, bytes) = files.weights;
         let path = files.folder.join(name);
-        let found = if name.ends_with(".gguf") { read_gguf(bytes) } else { read_full(bytes) }
-            .map_err(|source| ExtractError::Weights { path, source: source.into() })?;
+        let found = if Path::new(name).extension().is_some_and(|suffix| suffix == "gguf") {
+            read_gguf(bytes)
+        } else {
+            read_full(bytes)
+        }
+        .map_err(|source| ExtractError::Weights { path, source: source.into() })?;
         let tensors = check_tensors(found, &config)?;
         let mut hasher = blake3::Hasher::new();
         for part in [files.config, files.tokenizer, bytes] {
@@ -97,7 +101,7 @@ impl Weights {
 
     /// Writes `model.gguf`, `config.json` and `tokenizer.json` to `folder`.
     ///
-    /// Matrices become Q8_0 (blocks of 32 values, one f16 scale each), vectors stay f32. Tensors
+    /// Matrices become `Q8_0` (blocks of 32 values, one f16 scale each), vectors stay f32. Tensors
     /// outside the encoder, such as the pooler, are left out. `source` is the folder the model was
     /// opened from: its configuration and tokenizer are copied byte for byte.
     ///

@@ -85,7 +85,7 @@ fn event(
             line,
             field: Some((*column).to_owned()),
             reason: format!("`{column}` {reason}"),
-            row: row(record, columns),
+            row: Some(row(record, columns)),
             raw: None,
         };
         let text = std::str::from_utf8(field)
@@ -111,16 +111,12 @@ fn event(
 }
 
 /// The row as an object, for the file of rejects.
-fn row(record: &ByteRecord, columns: &[Option<&'static str>]) -> Option<Map<String, Value>> {
+fn row(record: &ByteRecord, columns: &[Option<&'static str>]) -> Map<String, Value> {
     let fields = record.iter().zip(columns).filter(|(field, _)| !field.is_empty());
-    Some(
-        fields
-            .filter_map(|(field, column)| {
-                Some((
-                    (*column)?.to_owned(),
-                    Value::from(String::from_utf8_lossy(field).into_owned()),
-                ))
-            })
-            .collect(),
-    )
+    fields
+        .filter_map(|(field, column)| {
+            let text = String::from_utf8_lossy(field).into_owned();
+            Some(((*column)?.to_owned(), Value::from(text)))
+        })
+        .collect()
 }

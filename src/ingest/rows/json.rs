@@ -25,10 +25,10 @@ pub(super) fn events(
                 }
             }
             // A row that was refused is written with texts for numbers.
-            if let Some(value) = ours.get_mut("value") {
-                if let Some(number) = value.as_str().and_then(|text| text.parse::<f64>().ok()) {
-                    *value = Value::from(number);
-                }
+            if let Some(value) = ours.get_mut("value")
+                && let Some(number) = value.as_str().and_then(|text| text.parse::<f64>().ok())
+            {
+                *value = Value::from(number);
             }
             typed(line, ours)
         });
