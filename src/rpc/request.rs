@@ -204,5 +204,5 @@ pub(super) fn deadline(metadata: &MetadataMap) -> Option<Duration> {
         "n" => Duration::from_nanos(number),
         _ => return None,
     };
-    Some(left.checked_sub((left / 5).min(Duration::from_millis(20))).unwrap())
+    left.checked_sub((left / 5).min(Duration::from_millis(20)))
 }
