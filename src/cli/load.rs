@@ -11,7 +11,7 @@ use super::progress::Told;
 use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, note, write_json};
 use crate::extract::{self, EXTRACTORS, Extractor};
 use crate::ingest::{self, Counts, LoadParams, LoadReport, Mapping};
-use crate::store::{GraphStore, Memory};
+use crate::store::GraphStore;
 
 /// How many refused rows are named on stderr.
 const NAMED: usize = 20;
@@ -98,11 +98,8 @@ impl Args {
             },
         };
         let extractor = self.extractor.build()?;
-        if params.items.iter().chain(&params.events).any(|file| !file.is_file()) {
-            // Refused before a store is made for nothing.
-            let nowhere = GraphStore::new(Box::new(Memory::default()), None)?;
-            ingest::load(&nowhere, None, &params, &mut |_| {})?;
-        }
+        // Refused before a store is made for nothing.
+        params.check()?;
         let store = GraphStore::open(path, true, schema.as_deref())?;
         let mut told = Told::new(interrupts());
         let report = ingest::load(&store, extractor.as_deref(), &params, &mut |at| told.step(at));

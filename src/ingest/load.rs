@@ -32,6 +32,27 @@ pub struct LoadParams {
     pub rejects: PathBuf,
 }
 
+impl LoadParams {
+    /// Is every file there, of a format that can be read, and out of the way of the rejects?
+    ///
+    /// # Errors
+    /// [`IngestError::NotAFile`] and [`IngestError::Unreadable`], for the first that is not.
+    pub fn check(&self) -> Result<(), IngestError> {
+        for path in self.items.iter().chain(&self.events) {
+            rows::check(path)?;
+            if path.parent() == Some(&self.rejects) {
+                let reason = "lies in the folder that refused rows are written to; move it, or \
+                              give another --rejects";
+                return Err(IngestError::NotAFile {
+                    path: path.clone(),
+                    reason: reason.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How many rows of a kind were read, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -83,14 +104,7 @@ pub fn load(
     params: &LoadParams,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<LoadReport, IngestError> {
-    for path in params.items.iter().chain(&params.events) {
-        rows::check(path)?;
-        if path.parent() == Some(&params.rejects) {
-            let reason = "lies in the folder that refused rows are written to; move it, or give \
-                          another --rejects";
-            return Err(IngestError::NotAFile { path: path.clone(), reason: reason.to_owned() });
-        }
-    }
+    params.check()?;
     let mut loading = Loading { store, params, report: LoadReport::default() };
     loading.items(progress)?;
     loading.events(progress)?;
