@@ -46,7 +46,7 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// The store's sequence number after it.
     pub sequence: u64,
-    /// Every edge that was put (`Some`) or went away.
+    /// Every edge whose evidence changed; one without evidence is gone.
     pub edges: Vec<EdgeKey>,
 }
 
