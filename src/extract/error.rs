@@ -34,6 +34,14 @@ pub enum ExtractError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Training went off: the loss is no number.
+    #[error(
+        "the loss of step {step} is not finite; lower the learning rate or check the base model"
+    )]
+    Diverged {
+        /// Steps done before.
+        step: usize,
+    },
     /// `config.json` does not describe a BERT.
     #[error("{path} is not the configuration of a BERT model: {source}")]
     Config {

@@ -134,6 +134,11 @@ impl Encoder {
         self.windows
     }
 
+    /// What stands before and after a text.
+    pub(super) fn special(&self) -> (u32, u32) {
+        self.special
+    }
+
     /// Whether the tokenizer has the characters to read Chinese.
     pub(super) fn knows_han(&self) -> bool {
         self.knows_han

@@ -7,9 +7,17 @@
 
 mod candidate;
 mod encoder;
+mod head;
+mod labels;
 mod model;
+mod ops;
+mod segment;
+pub mod train;
+mod vector;
 mod weights;
 mod window;
+mod words;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,6 +25,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 pub use encoder::Encoder;
+pub use labels::{Labels, readable};
 pub use weights::{ModelFiles, Weights};
 pub use window::{Window, WindowParams, windows};
 

@@ -1,0 +1,58 @@
+//! What the heads of a model were trained to find: `heads.json` in its folder.
+
+use serde::{Deserialize, Serialize};
+
+/// Names and settings of the heads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Labels {
+    /// Types with an offset of their own, in order of the rows.
+    pub types: Vec<String>,
+    /// Relations with an offset of their own, in order of the rows.
+    pub relations: Vec<String>,
+    /// Which relations were seen between which types: type of the head, relation, type of the
+    /// tail, by index.
+    pub signatures: Vec<(usize, usize, usize)>,
+    /// What scores of spans are divided by, so that a confidence is the share of right answers.
+    pub temperature: f32,
+    /// The score from which a relation counts as stated.
+    pub relation_threshold: f32,
+}
+
+/// How a name is read to the encoder: words in lower case, apart.
+///
+/// `OrgBased_In` and `model-name` become "org based in" and "model name".
+pub fn readable(name: &str) -> String {
+    let mut words = String::new();
+    let mut previous: Option<char> = None;
+    for character in name.chars() {
+        let is_border = character == '_' || character == '-' || character.is_whitespace();
+        let starts = character.is_uppercase() && previous.is_some_and(char::is_lowercase);
+        if (is_border || starts) && !words.ends_with(' ') && !words.is_empty() {
+            words.push(' ');
+        }
+        if !is_border {
+            words.extend(character.to_lowercase());
+        }
+        previous = Some(character);
+    }
+    words.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_words() {
+        for (name, words) in [
+            ("OrgBased_In", "org based in"),
+            ("model-name", "model name"),
+            ("Brand", "brand"),
+            ("RATINGS_AVERAGE", "ratings average"),
+            ("影视作品", "影视作品"),
+            ("WoA", "wo a"),
+        ] {
+            assert_eq!(readable(name), words);
+        }
+    }
+}
