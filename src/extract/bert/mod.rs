@@ -11,6 +11,8 @@ mod model;
 mod weights;
 mod window;
 
+pub mod import;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
