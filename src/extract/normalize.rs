@@ -106,7 +106,7 @@ pub(crate) fn is_han(character: char) -> bool {
 }
 
 /// Combining marks of Latin, Greek and Cyrillic; those of Indic scripts carry the vowels and stay.
-fn is_diacritic(character: char) -> bool {
+pub(crate) fn is_diacritic(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
 }
 

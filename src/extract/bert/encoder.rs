@@ -11,7 +11,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
-use super::super::normalize::is_han;
+use super::super::normalize::{is_diacritic, is_han};
 use super::model::Model;
 use super::weights::{Weights, compute};
 use super::window::{Window, WindowParams, windows};
@@ -28,7 +28,9 @@ const MIN_HAN_TOKENS: usize = 3000;
 pub(super) struct Tokens {
     /// Ids of the tokens.
     pub(super) ids: Vec<u32>,
-    /// Byte range of each in the text; for matching with words, not for slicing.
+    /// Byte range of each in the text, at borders of characters, ascending: with the diacritics that
+    /// follow and without blanks, so that a slice from one token to another is clean. A token that
+    /// stands for the begin of a word alone has an empty range, where the word begins.
     pub(super) offsets: Vec<(usize, usize)>,
 }
 
@@ -39,6 +41,8 @@ pub struct Encoder {
     /// What stands before and after a text: `[CLS]` and `[SEP]`.
     special: (u32, u32),
     unknown: Option<u32>,
+    /// What begins a word in a SentencePiece vocabulary, when it is a token of its own.
+    space: Option<u32>,
     knows_han: bool,
     windows: WindowParams,
     hidden: usize,
@@ -78,6 +82,7 @@ impl Encoder {
         Ok(Self {
             special: (before, after),
             unknown: tokenizer.token_to_id("[UNK]").or_else(|| tokenizer.token_to_id("<unk>")),
+            space: tokenizer.token_to_id("\u{2581}"),
             knows_han,
             windows: WindowParams::fitting(config.max_position_embeddings),
             hidden: config.hidden_size,
@@ -153,10 +158,12 @@ impl Encoder {
     pub(super) fn tokenize(&self, texts: &[&str]) -> Result<Vec<Tokens>, ExtractError> {
         self.parallel(texts.len(), |index| {
             let encoding = self.tokenizer.encode(texts[index], false).map_err(tokenizing)?;
-            Ok(Tokens {
-                ids: encoding.get_ids().to_vec(),
-                offsets: encoding.get_offsets().to_vec(),
-            })
+            let ids = encoding.get_ids().to_vec();
+            let offsets = ids.iter().zip(encoding.get_offsets()).map(|(&id, &range)| {
+                let (start, end) = trim(texts[index], range);
+                if self.space == Some(id) { (start, start) } else { (start, end) }
+            });
+            Ok(Tokens { offsets: offsets.collect(), ids })
         })
     }
 
@@ -264,6 +271,23 @@ fn batches(pieces: &[(usize, Window)]) -> Vec<Vec<usize>> {
             group.chunks(n_rows).map(<[usize]>::to_vec)
         })
         .collect()
+}
+
+/// A token's range without the blanks before it and with the diacritics after it.
+fn trim(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
+    let (Some(token), Some(after)) = (text.get(start..end), text.get(end..)) else {
+        return (start, end);
+    };
+    let rest = token.trim_start_matches(is_blank);
+    let marks = after.chars().take_while(|&character| is_diacritic(character));
+    (end - rest.len(), end + marks.map(char::len_utf8).sum::<usize>())
+}
+
+/// Whether a character reads as a space or not at all.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2581}' | '\u{feff}' | '\u{fffd}')
 }
 
 fn tokenizing(source: tokenizers::Error) -> ExtractError {

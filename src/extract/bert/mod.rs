@@ -19,6 +19,8 @@ mod window;
 mod words;
 mod workers;
 
+pub mod import;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 
 use super::super::{ExtractError, Extractor, Method, Term, Vocabulary};
@@ -244,6 +245,28 @@ fn quantised_files_keep_their_bytes() {
     };
     let first = quantize(one.path(), two.path());
     assert_eq!(first, quantize(two.path(), &two.path().join("again")));
+}
+
+/// A matrix from `Q4_0` returns to it; one value beside its grid makes it `Q8_0`.
+#[test]
+fn quantised_files_lose_nothing_of_four_bits() {
+    let name = "encoder.layer.0.output.dense.weight";
+    let mut values: Vec<f32> = (0..64).map(|n| (n % 16 - 8) as f32 / 4.0).collect();
+    let mut check = |value: f32, dtype: GgmlDType, largest: f32| {
+        values[3] = value;
+        let tensor = Tensor::new(&values[..], &Device::Cpu).unwrap().reshape((2, 32)).unwrap();
+        let bytes = weights::gguf(&HashMap::from([(name.to_owned(), tensor)])).unwrap();
+        let mut reader = std::io::Cursor::new(&bytes);
+        let content = gguf_file::Content::read(&mut reader).unwrap();
+        assert_eq!(content.tensor_infos[name].ggml_dtype, dtype);
+        let read = content.tensor(&mut reader, name, &Device::Cpu).unwrap();
+        let read = read.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap();
+        let read = read.to_vec1::<f32>().unwrap();
+        let differences = read.iter().zip(&values).map(|(a, b)| (a - b).abs());
+        assert!(differences.fold(0.0, f32::max) <= largest);
+    };
+    check(0.25, GgmlDType::Q4_0, 0.0);
+    check(0.3, GgmlDType::Q8_0, 0.01);
 }
 
 /// Sizes that would take hours if anything were quadratic.

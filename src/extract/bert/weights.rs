@@ -4,6 +4,9 @@
 //! `model.safetensors`. Every tensor that the configuration asks for is checked for name, shape and
 //! finite values before a model is built. Quantised tensors are turned into f32 at load: candle's
 //! matrix product over `Q8_0` blocks is several times slower than over f32.
+//!
+//! A matrix is written in the smaller of two formats that loses nothing, or else as `Q8_0`: values
+//! that came from `Q4_0` and were not trained since go back to it, bit for bit.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
@@ -21,7 +24,7 @@ const CONFIG: &str = "config.json";
 /// File name of the tokenizer.
 const TOKENIZER: &str = "tokenizer.json";
 /// File name of quantised weights.
-const GGUF: &str = "model.gguf";
+pub(super) const GGUF: &str = "model.gguf";
 /// File name of full weights.
 const SAFETENSORS: &str = "model.safetensors";
 
@@ -101,42 +104,64 @@ impl Weights {
 
     /// Writes `model.gguf`, `config.json` and `tokenizer.json` to `folder`.
     ///
-    /// Matrices become `Q8_0` (blocks of 32 values, one f16 scale each), vectors stay f32. Tensors
-    /// outside the encoder, such as the pooler, are left out. `source` is the folder the model was
-    /// opened from: its configuration and tokenizer are copied byte for byte.
+    /// Vectors stay f32. A matrix becomes `Q4_0` (blocks of 32 values of 4 bits, one f16 scale each)
+    /// where that changes no value, else `Q8_0` (8 bits). Tensors outside the encoder, such as the
+    /// pooler, are left out. `source` is the folder the model was opened from: its configuration and
+    /// tokenizer are copied byte for byte.
     ///
     /// # Errors
     /// [`ExtractError::Io`] and [`ExtractError::Compute`].
     pub fn quantize(&self, source: &Path, folder: &Path) -> Result<(), ExtractError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| ExtractError::Io { path, source }
-        };
-        std::fs::create_dir_all(folder).map_err(io(folder))?;
-        for name in [CONFIG, TOKENIZER] {
-            std::fs::write(folder.join(name), read(&source.join(name))?)
-                .map_err(io(&folder.join(name)))?;
-        }
-        let path = folder.join(GGUF);
-        let mut bytes = Cursor::new(Vec::new());
-        self.write_gguf(&mut bytes).map_err(compute)?;
-        let mut file = std::fs::File::create(&path).map_err(io(&path))?;
-        file.write_all(bytes.get_ref()).map_err(io(&path))?;
-        file.sync_all().map_err(io(&path))
+        let (config, tokenizer) = (read(&source.join(CONFIG))?, read(&source.join(TOKENIZER))?);
+        write_folder(folder, &config, &tokenizer, &gguf(&self.tensors).map_err(compute)?)
     }
+}
 
-    /// Tensors in order of name, so that the same weights give the same bytes.
-    fn write_gguf(&self, target: &mut Cursor<Vec<u8>>) -> candle_core::Result<()> {
-        let mut quantized = BTreeMap::new();
-        for (name, tensor) in &self.tensors {
-            let blocks = tensor.rank() == 2 && tensor.dims()[1] % 32 == 0;
-            let dtype = if blocks { GgmlDType::Q8_0 } else { GgmlDType::F32 };
-            quantized.insert(name.as_str(), QTensor::quantize(tensor, dtype)?);
-        }
-        let architecture = gguf_file::Value::String("bert".to_owned());
-        let tensors: Vec<_> = quantized.iter().map(|(&name, tensor)| (name, tensor)).collect();
-        gguf_file::write(target, &[("general.architecture", &architecture)], &tensors)
+/// Writes the files of a model folder, which is created when absent.
+pub(super) fn write_folder(
+    folder: &Path,
+    config: &[u8],
+    tokenizer: &[u8],
+    weights: &[u8],
+) -> Result<(), ExtractError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ExtractError::Io { path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    for (name, bytes) in [(CONFIG, config), (TOKENIZER, tokenizer), (GGUF, weights)] {
+        let path = folder.join(name);
+        let mut file = std::fs::File::create(&path).map_err(io(&path))?;
+        file.write_all(bytes).map_err(io(&path))?;
+        file.sync_all().map_err(io(&path))?;
     }
+    Ok(())
+}
+
+/// `model.gguf`: tensors in order of name, so that the same weights give the same bytes.
+pub(super) fn gguf(tensors: &HashMap<String, Tensor>) -> candle_core::Result<Vec<u8>> {
+    let mut written = BTreeMap::new();
+    for (name, tensor) in tensors {
+        written.insert(name.as_str(), quantized(tensor)?);
+    }
+    let architecture = gguf_file::Value::String("bert".to_owned());
+    let written: Vec<_> = written.iter().map(|(&name, tensor)| (name, tensor)).collect();
+    let mut bytes = Cursor::new(Vec::new());
+    gguf_file::write(&mut bytes, &[("general.architecture", &architecture)], &written)?;
+    Ok(bytes.into_inner())
+}
+
+/// A tensor in the format that [`Weights::quantize`] states.
+fn quantized(tensor: &Tensor) -> candle_core::Result<QTensor> {
+    if tensor.rank() != 2 || tensor.dims()[1] % 32 != 0 {
+        return QTensor::quantize(tensor, GgmlDType::F32);
+    }
+    let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+    let small = QTensor::quantize(tensor, GgmlDType::Q4_0)?;
+    if values(&small.dequantize(&Device::Cpu)?)? == values(tensor)? {
+        return Ok(small);
+    }
+    QTensor::quantize(tensor, GgmlDType::Q8_0)
 }
 
 /// Boxes an error of the tensor library.
@@ -238,7 +263,7 @@ fn check_tensors(
 }
 
 /// Name and shape of every tensor of a BERT encoder, after candle-transformers' `models/bert.rs`.
-fn expected_tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
+pub(super) fn expected_tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let mut expected = vec![
         ("embeddings.word_embeddings.weight".to_owned(), vec![config.vocab_size, hidden]),
