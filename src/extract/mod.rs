@@ -12,6 +12,7 @@ mod normalize;
 mod surface;
 
 pub mod bert;
+pub mod label;
 
 use std::path::Path;
 
