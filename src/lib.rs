@@ -12,6 +12,7 @@ pub mod snapshot;
 pub mod explain;
 pub mod interest;
 pub mod recommend;
+pub mod evaluate;
 pub mod export;
 pub mod generate;
 pub mod engine;

@@ -2,6 +2,8 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/convert.rs"]
+mod convert;
 #[path = "cli/crash.rs"]
 mod crash;
 #[path = "cli/demo.rs"]

@@ -5,6 +5,7 @@
 
 mod answer;
 mod completions;
+mod convert;
 mod demo;
 mod export;
 mod extract;
@@ -80,6 +81,7 @@ enum Command {
     Extract(extract::Args),
     Query(query::Args),
     Export(export::Args),
+    Convert(convert::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Retract(retract::Args),
@@ -143,6 +145,7 @@ fn dispatch(
         Command::Extract(args) => args.run(out, interrupts),
         Command::Query(args) => args.run(out),
         Command::Export(args) => args.run(out),
+        Command::Convert(args) => args.run(out),
         Command::Stats(args) => args.run(out),
         Command::Verify(args) => args.run(out),
         Command::Retract(args) => args.run(out),

@@ -129,6 +129,11 @@ impl Index {
 impl Matcher<'_> {
     /// The matches in `text`, by position and without overlap.
     pub(crate) fn find(&self, text: &str) -> Vec<Match> {
+        resolve(self.hits(text), |m| (m.start, m.end), Match::compare)
+    }
+
+    /// Every match in `text`, before overlaps are resolved.
+    pub(crate) fn hits(&self, text: &str) -> Vec<Match> {
         let normalized = Normalized::new(text);
         let mut found = Vec::new();
         for hit in self.index.automaton.find_overlapping_iter(normalized.text()) {
@@ -143,7 +148,7 @@ impl Matcher<'_> {
                 }
             }
         }
-        resolve(found, |m| (m.start, m.end), Match::compare)
+        found
     }
 }
 

@@ -1,0 +1,5 @@
+//! How good answers are: what was found against what is there. Pure.
+
+mod extraction;
+
+pub use extraction::{EntityScores, ExtractionScores, RelationScores, Scores, TypeScores, score};
