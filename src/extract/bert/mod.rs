@@ -7,6 +7,7 @@
 
 mod candidate;
 mod encoder;
+mod kernel;
 mod model;
 mod weights;
 mod window;
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-pub use encoder::Encoder;
+pub use encoder::{Encoder, EncoderParams};
+pub use kernel::Precision;
 pub use weights::{ModelFiles, Weights};
 pub use window::{Window, WindowParams, windows};
 
