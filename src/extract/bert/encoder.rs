@@ -1,9 +1,9 @@
 //! Token ids become states, and texts become encodings.
 //!
-//! Windows of equal length share a batch, so nothing is padded: a text's numbers do not depend on
-//! its company. Each worker runs whole batches inside a pool of one thread, which keeps candle's
-//! own threading out: on short texts that is faster than splitting every product, and the answer
-//! has the same bits for any number of workers.
+//! Texts of any lengths share a batch, row after row, so nothing is padded, and a text's numbers do
+//! not depend on its company. Each worker runs whole batches: on short texts that is faster than
+//! splitting every product, and the answer has the same bits for any number of workers. A worker is
+//! a pool of one thread, which keeps candle's own threading out of what is done with the states.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,16 +12,36 @@ use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
 use super::super::normalize::{is_diacritic, is_han};
-use super::model::Model;
+use super::kernel::Precision;
+use super::model::{self, Checkpoint, Forward};
 use super::weights::{Weights, compute};
 use super::window::{Window, WindowParams, windows};
 
-/// Rows of a batch, at most.
-const MAX_ROWS: usize = 32;
-/// Tokens of a batch, at most (a batch has at least one row).
+/// Tokens of a batch, at most (a batch has at least one text).
 const MAX_TOKENS: usize = 2048;
 /// A tokenizer that has fewer Han characters was not made for Chinese (BERT-base uncased has 244).
 const MIN_HAN_TOKENS: usize = 3000;
+
+/// How an encoder runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncoderParams {
+    /// How linear maps are computed. Default `F32`.
+    pub precision: Precision,
+    /// Workers, each a thread. Default: as many as rayon has threads (`RAYON_NUM_THREADS`).
+    pub n_workers: usize,
+    /// Texts of a batch, at most; at least 1. Default 32.
+    pub batch: usize,
+    /// Whether batches are made of texts of like length, the longest first, so that the workers end
+    /// together; otherwise in the order they come. The answer is the same. Default true.
+    pub by_length: bool,
+}
+
+impl Default for EncoderParams {
+    fn default() -> Self {
+        let n_workers = rayon::current_num_threads();
+        Self { precision: Precision::default(), n_workers, batch: 32, by_length: true }
+    }
+}
 
 /// The tokens of one text, without special ones.
 #[derive(Debug, Default)]
@@ -36,7 +56,9 @@ pub(super) struct Tokens {
 
 /// A BERT encoder and its tokenizer.
 pub struct Encoder {
-    model: Model,
+    model: Box<dyn Forward>,
+    kernel: &'static str,
+    params: EncoderParams,
     tokenizer: Tokenizer,
     /// What stands before and after a text: `[CLS]` and `[SEP]`.
     special: (u32, u32),
@@ -58,13 +80,23 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Builds the model; as many workers as rayon has threads (`RAYON_NUM_THREADS`).
+    /// Builds the model with the default parameters.
+    ///
+    /// # Errors
+    /// Those of [`with_params`](Self::with_params).
+    pub fn new(weights: Weights) -> Result<Self, ExtractError> {
+        Self::with_params(weights, EncoderParams::default())
+    }
+
+    /// Builds the model, packed for the best instruction set that this processor has.
     ///
     /// # Errors
     /// [`ExtractError::SpecialTokens`], [`ExtractError::Threads`], [`ExtractError::Compute`].
-    pub fn new(weights: Weights) -> Result<Self, ExtractError> {
+    pub fn with_params(weights: Weights, params: EncoderParams) -> Result<Self, ExtractError> {
         let Weights { config, tokenizer, tensors, hash } = weights;
-        let model = Model::new(&tensors, &config).map_err(compute)?;
+        let precision = params.precision;
+        let checkpoint = Checkpoint { tensors: &tensors, config: &config, precision };
+        let (kernel, model) = model::best(&checkpoint).map_err(compute)?;
         let empty = tokenizer.encode("", true).map_err(tokenizing)?;
         let &[before, after] = empty.get_ids() else {
             return Err(ExtractError::SpecialTokens { found: empty.len() });
@@ -75,7 +107,7 @@ impl Encoder {
             characters.next().is_some_and(is_han) && characters.next().is_none()
         });
         let knows_han = n_han.count() >= MIN_HAN_TOKENS;
-        let workers = (0..rayon::current_num_threads())
+        let workers = (0..params.n_workers.max(1))
             .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
             .collect::<Result<_, _>>()
             .map_err(|source| ExtractError::Threads { source: source.into() })?;
@@ -87,6 +119,8 @@ impl Encoder {
             windows: WindowParams::fitting(config.max_position_embeddings),
             hidden: config.hidden_size,
             model,
+            kernel,
+            params,
             tokenizer,
             hash,
             workers,
@@ -132,6 +166,16 @@ impl Encoder {
     /// blake3 over configuration, tokenizer and weights.
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// How it runs.
+    pub fn params(&self) -> EncoderParams {
+        self.params
+    }
+
+    /// The instruction set that the model is packed for.
+    pub fn kernel(&self) -> &'static str {
+        self.kernel
     }
 
     /// How long texts are cut.
@@ -192,7 +236,7 @@ impl Encoder {
         pieces: &[(usize, Window)],
         reduce: impl Fn(usize, &[f32]) -> Result<T, ExtractError> + Sync,
     ) -> Result<Vec<T>, ExtractError> {
-        let batches = batches(pieces);
+        let batches = batches(pieces, self.params);
         let answers = self.parallel(batches.len(), |index| {
             let batch = &batches[index];
             let windows: Vec<&[u32]> = batch
@@ -203,29 +247,35 @@ impl Encoder {
                 })
                 .collect();
             let states = self.forward(&windows)?;
-            let rows = batch.iter().zip(states.chunks_exact(states.len() / batch.len()));
-            rows.map(|(&piece, states)| Ok((piece, reduce(piece, states)?))).collect()
+            let mut rest = &states[..];
+            let mut answers = Vec::with_capacity(batch.len());
+            for (&piece, window) in batch.iter().zip(&windows) {
+                let n_tokens = window.len() + 2;
+                let (own, others) = rest.split_at(n_tokens * self.hidden);
+                if !own.iter().all(|value| value.is_finite()) {
+                    return Err(ExtractError::NotFiniteOutput { n_tokens });
+                }
+                answers.push((piece, reduce(piece, own)?));
+                rest = others;
+            }
+            Ok(answers)
         })?;
         let mut answers: Vec<(usize, T)> = answers.into_iter().flat_map(|b: Vec<_>| b).collect();
         answers.sort_unstable_by_key(|&(piece, _)| piece);
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
-    /// The states of `windows`, all of one length: `[rows, length + 2, hidden]` f32, row-major.
+    /// The states of `windows` one after the other: `[tokens, hidden]` f32, row-major, with the
+    /// special tokens first and last of each.
     fn forward(&self, windows: &[&[u32]]) -> Result<Vec<f32>, ExtractError> {
-        let n_tokens = windows.first().map_or(0, |window| window.len()) + 2;
-        let mut ids = Vec::with_capacity(windows.len() * n_tokens);
+        let lengths: Vec<usize> = windows.iter().map(|window| window.len() + 2).collect();
+        let mut ids = Vec::with_capacity(lengths.iter().sum());
         for window in windows {
             ids.push(self.special.0);
             ids.extend_from_slice(window);
             ids.push(self.special.1);
         }
-        let states = self.model.forward(ids, windows.len(), n_tokens).map_err(compute)?;
-        if states.iter().all(|value| value.is_finite()) {
-            Ok(states)
-        } else {
-            Err(ExtractError::NotFiniteOutput { n_tokens })
-        }
+        self.model.forward(&ids, &lengths).map_err(compute)
     }
 
     /// Does jobs `0..n_jobs` on the workers; the answers are in order.
@@ -259,18 +309,28 @@ impl Encoder {
     }
 }
 
-/// Groups pieces of equal length, longest first, so that the workers end together.
-fn batches(pieces: &[(usize, Window)]) -> Vec<Vec<usize>> {
-    let length = |piece: usize| pieces[piece].1.end - pieces[piece].1.start;
+/// Groups pieces into batches, in order or by length.
+fn batches(pieces: &[(usize, Window)], params: EncoderParams) -> Vec<Vec<usize>> {
+    let length = |piece: usize| pieces[piece].1.end - pieces[piece].1.start + 2;
     let mut order: Vec<usize> = (0..pieces.len()).collect();
-    order.sort_by_key(|&piece| std::cmp::Reverse(length(piece)));
-    order
-        .chunk_by(|&a, &b| length(a) == length(b))
-        .flat_map(|group| {
-            let n_rows = (MAX_TOKENS / (length(group[0]) + 2)).clamp(1, MAX_ROWS);
-            group.chunks(n_rows).map(<[usize]>::to_vec)
-        })
-        .collect()
+    if params.by_length {
+        order.sort_by_key(|&piece| std::cmp::Reverse(length(piece)));
+    }
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut n_tokens = 0;
+    for piece in order {
+        n_tokens += length(piece);
+        match batches.last_mut() {
+            Some(batch) if batch.len() < params.batch && n_tokens <= MAX_TOKENS => {
+                batch.push(piece)
+            }
+            _ => {
+                n_tokens = length(piece);
+                batches.push(vec![piece]);
+            }
+        }
+    }
+    batches
 }
 
 /// A token's range without the blanks before it and with the diacritics after it.

@@ -9,6 +9,7 @@ mod candidate;
 mod encoder;
 mod head;
 mod labels;
+mod kernel;
 mod model;
 mod ops;
 mod segment;
@@ -26,8 +27,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-pub use encoder::Encoder;
 pub use labels::{Labels, readable};
+pub use encoder::{Encoder, EncoderParams};
+pub use kernel::Precision;
 pub use weights::{ModelFiles, Weights};
 pub use window::{Window, WindowParams, windows};
 

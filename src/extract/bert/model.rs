@@ -1,221 +1,298 @@
 //! The forward pass of BERT, for batches without padding.
 //!
-//! Deviations from candle-transformers' `models/bert.rs`, which is the oracle in the tests: the
-//! three projections of attention are one product, whose bias and whose scale are folded in at
-//! load; no mask, since nothing is padded; bias and GELU are one pass in place, with a rational
-//! approximation of erf in f32 in place of a scalar one in f64. Together they save about half of
-//! the time. There is no backward pass.
+//! candle reads the checkpoint and trains; the numbers are computed here over weights that are packed
+//! at load. Deviations from candle-transformers' `models/bert.rs`, which is the oracle in the tests:
+//! texts of different lengths share a batch, row after row, so there is neither padding nor a mask;
+//! the three projections of attention are one product, whose scale is folded in at load; what follows
+//! a product is done while its rows are in the cache; GELU is a rational approximation of erf in f32.
+//! There is no backward pass.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, D, Device, InplaceOp2, Layout, Result, Tensor};
-use candle_nn::ops::{layer_norm, softmax_last_dim};
+use candle_core::{Result, Storage, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
 
-/// The layers of an encoder.
-pub(super) struct Model {
+use super::kernel::{
+    Activation, After, Apply, Attention, AttentionScratch, Isa, Linear, LinearScratch, Norm,
+    Portable, Precision,
+};
+#[cfg(target_arch = "x86_64")]
+use super::kernel::{Avx2, Avx512};
+
+/// Rows that are worked on at a time: what lies between two products stays in a core's own cache.
+const ROWS_AT_ONCE: usize = 48;
+
+/// A model that can be run.
+pub(super) trait Forward: Send + Sync {
+    /// The states of the last layer.
+    ///
+    /// `ids` holds texts one after the other, `lengths` how many of them each has; none of them is
+    /// padding. Returns `[ids.len(), hidden]` f32, row-major.
+    ///
+    /// # Errors
+    /// An id or a length that the model has no row for.
+    fn forward(&self, ids: &[u32], lengths: &[usize]) -> Result<Vec<f32>>;
+}
+
+/// A checked checkpoint, and how it is to be run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checkpoint<'a> {
+    /// By candle's names, f32.
+    pub(super) tensors: &'a HashMap<String, Tensor>,
+    /// What `config.json` says.
+    pub(super) config: &'a Config,
+    /// Of the linear maps.
+    pub(super) precision: Precision,
+}
+
+/// Packs a checkpoint for an instruction set; none where the processor lacks it.
+type Build = fn(&Checkpoint<'_>) -> Option<Result<Box<dyn Forward>>>;
+
+/// One row of [`KERNELS`].
+pub(super) struct Kernel {
+    /// The instruction set.
+    pub(super) name: &'static str,
+    /// How a model is built for it.
+    pub(super) build: Build,
+}
+
+/// Every instruction set, the best first; the last one is always there.
+pub(super) const KERNELS: &[Kernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    Kernel { name: "avx512-vnni", build: build::<Avx512> },
+    #[cfg(target_arch = "x86_64")]
+    Kernel { name: "avx2-fma", build: build::<Avx2> },
+    Kernel { name: "portable", build: build::<Portable> },
+];
+
+/// The name of the best instruction set of this processor, and the model packed for it.
+pub(super) fn best(checkpoint: &Checkpoint<'_>) -> Result<(&'static str, Box<dyn Forward>)> {
+    for kernel in KERNELS {
+        if let Some(model) = (kernel.build)(checkpoint) {
+            return Ok((kernel.name, model?));
+        }
+    }
+    bail!("no kernel runs on this processor")
+}
+
+fn build<I: Isa>(checkpoint: &Checkpoint<'_>) -> Option<Result<Box<dyn Forward>>> {
+    let isa = I::detect()?;
+    Some(Model::new(isa, checkpoint).map(|model| Box::new(model) as Box<dyn Forward>))
+}
+
+/// The layers of an encoder, packed for one instruction set.
+struct Model<I: Isa> {
+    isa: I,
     words: Tensor,
     /// Position plus token type 0: `[positions, hidden]`.
-    positions: Tensor,
+    positions: Vec<f32>,
     norm: Norm,
-    layers: Vec<Layer>,
+    layers: Vec<Layer<I>>,
     n_heads: usize,
+    activation: Activation,
+    /// Room of the forward passes that are not running.
+    scratch: Mutex<Vec<Scratch<I>>>,
 }
 
-struct Layer {
-    attention: Linear,
-    attention_output: Linear,
+struct Layer<I: Isa> {
+    /// Queries, keys and values.
+    joined: Linear<I>,
+    attention_output: Linear<I>,
     attention_norm: Norm,
-    inner: Linear,
-    output: Linear,
+    inner: Linear<I>,
+    output: Linear<I>,
     norm: Norm,
 }
 
-/// `x · weight + bias`; `weight` is `[in, out]` as a view of `[out, in]`.
-struct Linear {
-    weight: Tensor,
-    bias: Tensor,
-    activation: Option<HiddenAct>,
+/// Room that is used again and again.
+struct Scratch<I: Isa> {
+    /// `[tokens, 3, hidden]`.
+    joined: Vec<f32>,
+    /// `[tokens, hidden]`.
+    attended: Vec<f32>,
+    /// `[ROWS_AT_ONCE, inner]`.
+    inner: Vec<f32>,
+    attention: AttentionScratch,
+    linear: LinearScratch<I>,
 }
 
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: f32,
+impl<I: Isa> Default for Scratch<I> {
+    fn default() -> Self {
+        let (attention, linear) = (AttentionScratch::default(), LinearScratch::default());
+        let (joined, attended, inner) = (Vec::new(), Vec::new(), Vec::new());
+        Self { joined, attended, inner, attention, linear }
+    }
 }
 
-impl Model {
-    /// Builds the layers from checked tensors.
-    pub(super) fn new(tensors: &HashMap<String, Tensor>, config: &Config) -> Result<Self> {
-        let get = |name: &str| match tensors.get(name) {
+impl Checkpoint<'_> {
+    fn get(&self, name: &str) -> Result<&Tensor> {
+        match self.tensors.get(name) {
             Some(tensor) => Ok(tensor),
-            None => candle_core::bail!("no tensor {name}"),
-        };
-        let norm = |name: &str| {
-            Ok::<_, candle_core::Error>(Norm {
-                weight: get(&format!("{name}.weight"))?.clone(),
-                bias: get(&format!("{name}.bias"))?.clone(),
-                epsilon: config.layer_norm_eps as f32,
-            })
-        };
-        let linear = |name: &str, activation| {
-            let weight = get(&format!("{name}.weight"))?.t()?;
-            let bias = get(&format!("{name}.bias"))?.clone();
-            Ok::<_, candle_core::Error>(Linear { weight, bias, activation })
-        };
-        let scale = 1.0 / ((config.hidden_size / config.num_attention_heads) as f64).sqrt();
-        let attention = |layer: &str| {
-            let part = |name: &str| get(&format!("{layer}.attention.self.{name}"));
-            let join = |kind: &str| {
-                let query = (part(&format!("query.{kind}"))? * scale)?;
-                let (key, value) = (part(&format!("key.{kind}"))?, part(&format!("value.{kind}"))?);
-                Tensor::cat(&[&query, key, value], 0)
-            };
-            let (weight, bias) = (join("weight")?.t()?, join("bias")?);
-            Ok::<_, candle_core::Error>(Linear { weight, bias, activation: None })
-        };
-        let layers = (0..config.num_hidden_layers).map(|index| {
-            let layer = format!("encoder.layer.{index}");
-            Ok(Layer {
-                attention: attention(&layer)?,
-                attention_output: linear(&format!("{layer}.attention.output.dense"), None)?,
-                attention_norm: norm(&format!("{layer}.attention.output.LayerNorm"))?,
-                inner: linear(&format!("{layer}.intermediate.dense"), Some(config.hidden_act))?,
-                output: linear(&format!("{layer}.output.dense"), None)?,
-                norm: norm(&format!("{layer}.output.LayerNorm"))?,
-            })
-        });
-        let types = get("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
-        Ok(Self {
-            words: get("embeddings.word_embeddings.weight")?.clone(),
-            positions: get("embeddings.position_embeddings.weight")?.broadcast_add(&types)?,
-            norm: norm("embeddings.LayerNorm")?,
-            layers: layers.collect::<Result<_>>()?,
-            n_heads: config.num_attention_heads,
+            None => bail!("no tensor {name}"),
+        }
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f32>> {
+        self.get(name)?.flatten_all()?.to_vec1()
+    }
+
+    fn norm(&self, name: &str) -> Result<Norm> {
+        Ok(Norm {
+            weight: self.values(&format!("{name}.weight"))?,
+            bias: self.values(&format!("{name}.bias"))?,
+            epsilon: self.config.layer_norm_eps as f32,
         })
     }
 
-    /// The states of the last layer.
-    ///
-    /// `ids` is row-major `[rows, length]`, none of it padding; returns `[rows, length, hidden]`
-    /// f32, flat.
-    pub(super) fn forward(&self, ids: Vec<u32>, rows: usize, length: usize) -> Result<Vec<f32>> {
-        let hidden = self.words.dim(1)?;
-        let ids = Tensor::from_vec(ids, rows * length, &Device::Cpu)?;
-        let states = self.words.index_select(&ids, 0)?.reshape((rows, length, hidden))?;
-        let states = states.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
-        let mut states = self.norm.forward(&states.reshape((rows * length, hidden))?)?;
+    fn linear<I: Isa>(&self, name: &str) -> Result<Linear<I>> {
+        let weight = self.values(&format!("{name}.weight"))?;
+        let bias = self.values(&format!("{name}.bias"))?;
+        Ok(Linear::new(&weight, bias, self.precision))
+    }
+
+    /// Queries, keys and values of a layer as one map, with the scale of attention in the queries.
+    fn joined<I: Isa>(&self, layer: &str) -> Result<Linear<I>> {
+        let head = self.config.hidden_size / self.config.num_attention_heads;
+        let scale = (1.0 / (head as f64).sqrt()) as f32;
+        let join = |kind: &str| {
+            let part = |name: &str| self.values(&format!("{layer}.attention.self.{name}.{kind}"));
+            let mut joined = part("query")?;
+            joined.iter_mut().for_each(|value| *value *= scale);
+            joined.extend(part("key")?);
+            joined.extend(part("value")?);
+            Ok::<_, candle_core::Error>(joined)
+        };
+        Ok(Linear::new(&join("weight")?, join("bias")?, self.precision))
+    }
+
+    fn layer<I: Isa>(&self, layer: &str) -> Result<Layer<I>> {
+        Ok(Layer {
+            joined: self.joined(layer)?,
+            attention_output: self.linear(&format!("{layer}.attention.output.dense"))?,
+            attention_norm: self.norm(&format!("{layer}.attention.output.LayerNorm"))?,
+            inner: self.linear(&format!("{layer}.intermediate.dense"))?,
+            output: self.linear(&format!("{layer}.output.dense"))?,
+            norm: self.norm(&format!("{layer}.output.LayerNorm"))?,
+        })
+    }
+}
+
+impl<I: Isa> Model<I> {
+    fn new(isa: I, checkpoint: &Checkpoint<'_>) -> Result<Self> {
+        let config = checkpoint.config;
+        let types = checkpoint.get("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
+        let positions = checkpoint.get("embeddings.position_embeddings.weight")?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|index| checkpoint.layer(&format!("encoder.layer.{index}")));
+        Ok(Self {
+            isa,
+            words: checkpoint.get("embeddings.word_embeddings.weight")?.contiguous()?,
+            positions: positions.broadcast_add(&types)?.flatten_all()?.to_vec1()?,
+            norm: checkpoint.norm("embeddings.LayerNorm")?,
+            layers: layers.collect::<Result<_>>()?,
+            n_heads: config.num_attention_heads,
+            activation: match config.hidden_act {
+                HiddenAct::Gelu => Activation::Gelu,
+                HiddenAct::GeluApproximate => Activation::GeluApproximate,
+                HiddenAct::Relu => Activation::Relu,
+            },
+            scratch: Mutex::default(),
+        })
+    }
+
+    /// What the first layer reads: `[ids.len(), hidden]`.
+    fn embed(&self, ids: &[u32], lengths: &[usize]) -> Result<Vec<f32>> {
+        let hidden = self.norm.bias.len();
+        let (storage, layout) = self.words.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("weights are kept in memory") };
+        let words = &storage.as_slice::<f32>()?[layout.start_offset()..];
+        if lengths.iter().sum::<usize>() != ids.len() {
+            bail!("the lengths of a batch do not add up to its tokens")
+        }
+        let mut states = Vec::with_capacity(ids.len() * hidden);
+        let places = lengths.iter().flat_map(|&length| 0..length);
+        for (&id, place) in ids.iter().zip(places) {
+            let word = words.get(id as usize * hidden..).and_then(|rest| rest.get(..hidden));
+            let position = self.positions.get(place * hidden..).and_then(|rest| rest.get(..hidden));
+            let (Some(word), Some(position)) = (word, position) else {
+                bail!("the model has no token {id} or no position {place}")
+            };
+            states.extend(word.iter().zip(position).map(|(word, position)| word + position));
+        }
+        states.chunks_exact_mut(hidden).for_each(|row| self.norm.apply(row));
+        Ok(states)
+    }
+}
+
+impl<I: Isa> Forward for Model<I> {
+    fn forward(&self, ids: &[u32], lengths: &[usize]) -> Result<Vec<f32>> {
+        let mut states = self.embed(ids, lengths)?;
+        let lock = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = lock().pop().unwrap_or_default();
         for layer in &self.layers {
-            let attended = layer.attend(&states, (rows, length, self.n_heads))?;
-            states = layer.attention_norm.forward(&(attended + states)?)?;
-            let inner = layer.inner.forward(&states)?;
-            states = layer.norm.forward(&(layer.output.forward(&inner)? + states)?)?;
+            layer.attend(self.isa, &states, (lengths, self.n_heads), &mut scratch);
+            layer.feed_forward(self.isa, &mut states, self.activation, &mut scratch);
         }
-        states.flatten_all()?.to_vec1()
+        lock().push(scratch);
+        Ok(states)
     }
 }
 
-impl Layer {
-    /// Self-attention and its output projection: `[rows * length, hidden]` to the same.
-    fn attend(&self, states: &Tensor, shape: (usize, usize, usize)) -> Result<Tensor> {
-        let (rows, length, n_heads) = shape;
-        let hidden = states.dim(1)?;
-        let joined = self.attention.forward(states)?;
-        let joined = joined.reshape((rows, length, 3, n_heads, hidden / n_heads))?;
-        let joined = joined.permute((2, 0, 3, 1, 4))?.contiguous()?;
-        let (query, key, value) = (joined.get(0)?, joined.get(1)?, joined.get(2)?);
-        let weights = softmax_last_dim(&query.matmul(&key.transpose(D::Minus1, D::Minus2)?)?)?;
-        let attended = weights.matmul(&value)?.transpose(1, 2)?.contiguous()?;
-        self.attention_output.forward(&attended.reshape((rows * length, hidden))?)
-    }
-}
-
-impl Linear {
-    fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let output = input.matmul(&self.weight)?;
-        match self.activation {
-            None => output.inplace_op2(&self.bias, &AddBias { gelu: false })?,
-            Some(HiddenAct::Gelu) => output.inplace_op2(&self.bias, &AddBias { gelu: true })?,
-            Some(HiddenAct::GeluApproximate) => return output.broadcast_add(&self.bias)?.gelu(),
-            Some(HiddenAct::Relu) => return output.broadcast_add(&self.bias)?.relu(),
-        }
-        Ok(output)
-    }
-}
-
-impl Norm {
-    fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        layer_norm(input, &self.weight, &self.bias, self.epsilon)
-    }
-}
-
-/// Adds a bias to every row, in place, and then applies the exact GELU if asked.
-struct AddBias {
-    gelu: bool,
-}
-
-impl InplaceOp2 for AddBias {
-    fn name(&self) -> &'static str {
-        "add-bias"
-    }
-
-    fn cpu_fwd(
+impl<I: Isa> Layer<I> {
+    /// Leaves in `scratch.attended` what the tokens of each text see of each other.
+    fn attend(
         &self,
-        rows: &mut CpuStorage,
-        layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<()> {
-        let (CpuStorage::F32(rows), CpuStorage::F32(bias)) = (rows, bias) else {
-            candle_core::bail!("add-bias takes f32")
-        };
-        let (Some((start, end)), Some((from, to))) =
-            (layout.contiguous_offsets(), bias_layout.contiguous_offsets())
-        else {
-            candle_core::bail!("add-bias takes contiguous tensors")
-        };
-        let bias = &bias[from..to];
-        for row in rows[start..end].chunks_exact_mut(bias.len()) {
-            row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-            if self.gelu {
-                row.iter_mut().for_each(|value| *value = gelu(*value));
-            }
+        isa: I,
+        states: &[f32],
+        (lengths, n_heads): (&[usize], usize),
+        scratch: &mut Scratch<I>,
+    ) {
+        let Scratch { joined, attended, attention, linear: room, .. } = scratch;
+        let hidden = self.norm.bias.len();
+        joined.resize(states.len() * 3, 0.0);
+        attended.resize(states.len(), 0.0);
+        let tiles = states.chunks(ROWS_AT_ONCE * hidden);
+        for (input, to) in tiles.zip(joined.chunks_mut(ROWS_AT_ONCE * hidden * 3)) {
+            let (linear, after, scratch) = (&self.joined, After::Write, &mut *room);
+            isa.run(Apply { linear, input, after, to, scratch });
         }
-        Ok(())
+        let (mut joined, mut to) = (&joined[..], &mut attended[..]);
+        for &length in lengths.iter().filter(|&&length| length > 0) {
+            let (text, rest) = joined.split_at(length * hidden * 3);
+            let (own, others) = to.split_at_mut(length * hidden);
+            let scratch = &mut *attention;
+            isa.run(Attention { joined: text, n_heads, to: own, length, scratch });
+            (joined, to) = (rest, others);
+        }
     }
-}
 
-/// `x / 2 (1 + erf(x / sqrt 2))`, within 2e-6 of the f64 value for |x| up to 8.
-fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
-}
-
-/// The error function as a ratio of polynomials, which the compiler turns into vector code.
-///
-/// # Source
-/// Eigen, `Eigen/src/Core/MathFunctionsImpl.h`, `generic_fast_erf_float` of version 3.4: the
-/// argument is clamped to [-4, 4], where f32 is within a few units of the last place of 1.
-fn erf(x: f32) -> f32 {
-    const ALPHA: [f32; 7] = [
-        -2.726_142e-10,
-        2.770_681_4e-8,
-        -2.101_024e-6,
-        -5.692_506_4e-5,
-        -7.349_906_4e-4,
-        -2.954_6e-3,
-        -1.609_603_3e-2,
-    ];
-    const BETA: [f32; 5] =
-        [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
-    let x = x.clamp(-4.0, 4.0);
-    let square = x * x;
-    let numerator = ALPHA[1..].iter().fold(ALPHA[0], |sum, coefficient| sum * square + coefficient);
-    let denominator = BETA[1..].iter().fold(BETA[0], |sum, coefficient| sum * square + coefficient);
-    x * numerator / denominator
+    /// The rest of the layer: from `scratch.attended` and the states to the next states.
+    fn feed_forward(
+        &self,
+        isa: I,
+        states: &mut [f32],
+        activation: Activation,
+        scratch: &mut Scratch<I>,
+    ) {
+        let Scratch { attended, inner, linear: room, .. } = scratch;
+        let hidden = self.norm.bias.len();
+        let tiles = attended.chunks(ROWS_AT_ONCE * hidden);
+        for (attended, states) in tiles.zip(states.chunks_mut(ROWS_AT_ONCE * hidden)) {
+            let mut apply = |linear: &Linear<I>, input: &[f32], after, to: &mut [f32]| {
+                isa.run(Apply { linear, input, after, to, scratch: &mut *room });
+            };
+            inner.resize(states.len() / hidden * self.inner.n_outputs(), 0.0);
+            apply(&self.attention_output, attended, After::AddNorm(&self.attention_norm), states);
+            apply(&self.inner, states, After::Activate(activation), inner);
+            apply(&self.output, inner, After::AddNorm(&self.norm), states);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
     use candle_nn::VarBuilder;
     use candle_transformers::models::bert::{BertModel, DTYPE};
 
@@ -225,7 +302,10 @@ mod tests {
     #[test]
     fn agrees_with_candle_transformers() {
         let weights = Weights::parse(&shipped_files()).unwrap();
-        let model = Model::new(&weights.tensors, &weights.config).unwrap();
+        let (tensors, config, precision) = (&weights.tensors, &weights.config, Precision::F32);
+        let checkpoint = Checkpoint { tensors, config, precision };
+        let models: Vec<_> =
+            KERNELS.iter().filter_map(|kernel| (kernel.build)(&checkpoint)).collect();
         let builder = VarBuilder::from_tensors(weights.tensors, DTYPE, &Device::Cpu);
         let oracle = BertModel::load(builder, &weights.config).unwrap();
         for (rows, length) in [(1, 2), (3, 17), (2, 256)] {
@@ -233,10 +313,64 @@ mod tests {
             let tensor = Tensor::from_slice(&ids, (rows, length), &Device::Cpu).unwrap();
             let expected = oracle.forward(&tensor, &tensor.zeros_like().unwrap(), None).unwrap();
             let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let found = model.forward(ids, rows, length).unwrap();
-            let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-            assert!(differences.fold(0.0, f32::max) < 2e-5);
+            for model in &models {
+                let found = model.as_ref().unwrap().forward(&ids, &vec![length; rows]).unwrap();
+                let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+                assert!(differences.fold(0.0, f32::max) < 2e-5);
+            }
         }
+    }
+
+    /// A batch of texts of these lengths, and what each built model says of it.
+    fn forward(lengths: &[usize], precision: Precision) -> Vec<Vec<f32>> {
+        let weights = Weights::parse(&shipped_files()).unwrap();
+        let (tensors, config) = (&weights.tensors, &weights.config);
+        let checkpoint = Checkpoint { tensors, config, precision };
+        let models = KERNELS.iter().filter_map(|kernel| (kernel.build)(&checkpoint));
+        let states = models.map(|model| {
+            let model = model.unwrap();
+            let ids =
+                |length: usize| (0..length).map(move |n| ((length + n) * 7919 % 30522) as u32);
+            let together: Vec<u32> = lengths.iter().flat_map(|&length| ids(length)).collect();
+            let together = model.forward(&together, lengths).unwrap();
+            let alone = lengths.iter().flat_map(|&length| {
+                model.forward(&ids(length).collect::<Vec<_>>(), &[length]).unwrap()
+            });
+            assert!(alone.eq(together.iter().copied()), "other texts show");
+            together
+        });
+        states.collect()
+    }
+
+    #[test]
+    fn other_texts_do_not_show() {
+        forward(&[3, 70, 1, 22, 22, 9], Precision::F32);
+    }
+
+    #[test]
+    fn bytes_are_near_f32() {
+        let lengths = [22, 5, 60];
+        let full = forward(&lengths, Precision::F32);
+        for (full, bytes) in full.iter().zip(forward(&lengths, Precision::Int8)) {
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            for (a, b) in full.chunks(384).zip(bytes.chunks(384)) {
+                let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+                assert!(cosine > 0.98 && cosine < 0.999_999, "{cosine}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_has_no_row_for() {
+        let weights = Weights::parse(&shipped_files()).unwrap();
+        let (tensors, config, precision) = (&weights.tensors, &weights.config, Precision::F32);
+        let (_, model) = best(&Checkpoint { tensors, config, precision }).unwrap();
+        let error = |ids: &[u32], lengths: &[usize]| model.forward(ids, lengths).unwrap_err();
+        assert!(error(&[1, 30522], &[2]).to_string().contains("no token 30522"));
+        assert!(error(&[7; 513], &[513]).to_string().contains("no position 512"));
+        assert!(error(&[7; 3], &[2]).to_string().contains("do not add up"));
+        assert!(error(&[7; 3], &[2, 2]).to_string().contains("do not add up"));
+        assert_eq!(model.forward(&[], &[]).unwrap(), []);
     }
 
     #[test]
@@ -244,9 +378,10 @@ mod tests {
         let inputs: Vec<f32> = (-8000..8000).map(|step| step as f32 / 1000.0).collect();
         let exact: Vec<f64> = inputs.iter().map(|&x| f64::from(x)).collect();
         let exact = Tensor::new(exact, &Device::Cpu).unwrap().gelu_erf().unwrap();
-        for (&x, exact) in inputs.iter().zip(exact.to_vec1::<f64>().unwrap()) {
-            assert!((f64::from(gelu(x)) - exact).abs() < 2e-6, "{x}");
+        let mut found = inputs.clone();
+        Activation::Gelu.apply(&mut found);
+        for ((x, found), exact) in inputs.iter().zip(found).zip(exact.to_vec1::<f64>().unwrap()) {
+            assert!((f64::from(found) - exact).abs() < 2e-6, "{x}");
         }
-        assert!(gelu(f32::NAN).is_nan());
     }
 }
