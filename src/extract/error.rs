@@ -34,6 +34,31 @@ pub enum ExtractError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// `heads.json` is not what training writes.
+    #[error("{path} does not describe the heads of a model: {source}")]
+    Heads {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// `heads.json` contradicts itself.
+    #[error("{path} cannot be used: {problem}; take it and the weights from one training")]
+    HeadsValue {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The model was not trained to find spans.
+    #[error("the model has no heads; train it with `predilect train extractor`")]
+    NoHeads,
+    /// There is nothing to train on.
+    #[error("no {what} is labelled in the training files")]
+    NothingLabelled {
+        /// What is missing.
+        what: &'static str,
+    },
     /// Training went off: the loss is no number.
     #[error(
         "the loss of step {step} is not finite; lower the learning rate or check the base model"

@@ -73,6 +73,22 @@ pub struct RelationMention {
     pub confidence: f32,
 }
 
+/// A type of entity that is looked for, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TypeName {
+    /// Its name, such as `brand`.
+    pub name: String,
+    /// What it is, in a few words; a model that never saw the type goes by both.
+    pub description: Option<String>,
+}
+
+impl TypeName {
+    /// A type without a description.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), description: None }
+    }
+}
+
 /// What one text says.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Extraction {

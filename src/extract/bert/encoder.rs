@@ -93,7 +93,7 @@ impl Encoder {
     /// # Errors
     /// [`ExtractError::SpecialTokens`], [`ExtractError::Threads`], [`ExtractError::Compute`].
     pub fn with_params(weights: Weights, params: EncoderParams) -> Result<Self, ExtractError> {
-        let Weights { config, tokenizer, tensors, hash } = weights;
+        let Weights { config, tokenizer, tensors, hash, heads: _ } = weights;
         let precision = params.precision;
         let checkpoint = Checkpoint { tensors: &tensors, config: &config, precision };
         let (kernel, model) = model::best(&checkpoint).map_err(compute)?;

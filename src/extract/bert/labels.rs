@@ -18,6 +18,29 @@ pub struct Labels {
     pub relation_threshold: f32,
 }
 
+impl Labels {
+    /// Whether every index names something and the settings are numbers that can be used.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let (types, relations) = (self.types.len(), self.relations.len());
+        let known = |&(head, relation, tail): &(usize, usize, usize)| {
+            head < types && relation < relations && tail < types
+        };
+        if !self.signatures.iter().all(known) {
+            return Err("a signature names a type or relation that is not listed");
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return Err("temperature must be above 0");
+        }
+        if !self.relation_threshold.is_finite() {
+            return Err("relation_threshold must be a number");
+        }
+        Ok(())
+    }
+}
+
 /// How a name is read to the encoder: words in lower case, apart.
 ///
 /// `OrgBased_In` and `model-name` become "org based in" and "model name".

@@ -13,6 +13,7 @@ mod kernel;
 mod model;
 mod ops;
 mod segment;
+mod tagger;
 pub mod train;
 mod vector;
 mod weights;
@@ -39,7 +40,12 @@ use self::weights::compute;
 use super::span::SpanWalk;
 use super::surface::{Lexicon, Match, resolve};
 use super::vocabulary::Derived;
-use super::{ExtractError, Extraction, Extractor, Mention, Method, Vocabulary, check_lengths};
+use self::tagger::{Question, Tagger, WindowFound};
+use self::words::{Word, words};
+use super::{
+    ExtractError, Extraction, Extractor, Mention, Method, RelationMention, TypeName, Vocabulary,
+    check_lengths,
+};
 
 /// Phrases that are compared with the concepts at a time.
 const PHRASES_AT_ONCE: usize = 256;
@@ -82,6 +88,7 @@ pub fn confidence(context: f32, alone: f32) -> f32 {
 #[derive(Debug)]
 pub struct Bert {
     encoder: Encoder,
+    tagger: Option<Tagger>,
     lexicon: Lexicon,
     concepts: Derived<Concepts>,
     params: MatchParams,
@@ -113,7 +120,7 @@ struct Hit {
 /// # Errors
 /// Failures of the machine, such as no memory for threads.
 pub fn shipped() -> Result<Bert, ExtractError> {
-    Ok(Bert::new(Encoder::new(Weights::parse(&shipped_files())?)?, MatchParams::default()))
+    Bert::new(Weights::parse(&shipped_files())?, EncoderParams::default(), MatchParams::default())
 }
 
 /// The bytes of the shipped model.
@@ -123,12 +130,23 @@ pub fn shipped_files() -> ModelFiles<'static> {
         config: include_bytes!("../../../graph-data/models/en/config.json"),
         tokenizer: include_bytes!("../../../graph-data/models/en/tokenizer.json"),
         weights: ("model.gguf", include_bytes!("../../../graph-data/models/en/model.gguf")),
+        heads: None,
     }
 }
 
 impl Bert {
-    /// An extractor around `encoder`.
-    pub fn new(encoder: Encoder, params: MatchParams) -> Self {
+    /// An extractor of these weights.
+    ///
+    /// # Errors
+    /// Those of [`Encoder::with_params`].
+    pub fn new(
+        weights: Weights,
+        encoder_params: EncoderParams,
+        params: MatchParams,
+    ) -> Result<Self, ExtractError> {
+        let mut weights = weights;
+        let tagger = weights.heads.take().map(|(labels, heads)| Tagger::new(labels, heads));
+        let encoder = Encoder::with_params(weights, encoder_params)?;
         let weights = blake3::Hash::from_bytes(encoder.hash()).to_hex();
         let WindowParams { size, overlap } = encoder.windows();
         let MatchParams { min_context, min_confidence } = params;
@@ -138,7 +156,39 @@ impl Bert {
             &weights[..16],
             lexicon.version(),
         );
-        Self { encoder, lexicon, concepts: Derived::default(), params, version }
+        Ok(Self { encoder, tagger, lexicon, concepts: Derived::default(), params, version })
+    }
+
+    /// The types that the model was trained on, in the order of training; none without heads.
+    pub fn types(&self) -> Vec<TypeName> {
+        let types = self.tagger.iter().flat_map(|tagger| &tagger.labels().types);
+        types.map(|name| TypeName::new(name)).collect()
+    }
+
+    /// What the heads find in texts: mentions of `types`, which may be types that the model never
+    /// saw, and the relations that it knows between them.
+    ///
+    /// # Errors
+    /// [`ExtractError::NoHeads`], [`ExtractError::TextTooLong`],
+    /// [`ExtractError::NotFiniteOutput`], and failures of the machine.
+    pub fn find(&self, texts: &[&str], types: &[TypeName]) -> Result<Vec<Extraction>, ExtractError> {
+        check_lengths(texts)?;
+        let tagger = self.tagger.as_ref().ok_or(ExtractError::NoHeads)?;
+        let question = tagger.question(&self.encoder, types)?;
+        let tokens = self.encoder.tokenize(texts)?;
+        let words: Vec<Vec<Word>> =
+            texts.iter().zip(&tokens).map(|(text, tokens)| words(text, tokens)).collect();
+        let pieces = self.encoder.pieces(&tokens, false);
+        let found = self.encoder.run(&tokens, &pieces, |index, states| {
+            let (text, window) = &pieces[index];
+            tagger.read(&question, &words[*text], window, states).map_err(compute)
+        })?;
+        let mut by_text: Vec<WindowFound> = texts.iter().map(|_| WindowFound::default()).collect();
+        for ((text, _), found) in pieces.iter().zip(found) {
+            by_text[*text].mentions.extend(found.mentions);
+            by_text[*text].relations.extend(found.relations);
+        }
+        Ok(texts.iter().zip(by_text).map(|(text, found)| tagged(text, &question, found)).collect())
     }
 
     /// The model in `folder`, with the default parameters.
@@ -146,7 +196,7 @@ impl Bert {
     /// # Errors
     /// Those of [`Weights::open`] and [`Encoder::new`].
     pub fn open(folder: &Path) -> Result<Self, ExtractError> {
-        Ok(Self::new(Encoder::new(Weights::open(folder)?)?, MatchParams::default()))
+        Self::new(Weights::open(folder)?, EncoderParams::default(), MatchParams::default())
     }
 
     /// The encoder, for the encodings of whole texts.
@@ -305,6 +355,35 @@ fn near(
         }
     }
     Ok(hits)
+}
+
+/// Mentions of the heads by position, and the relations between those that stay.
+fn tagged(text: &str, question: &Question, found: WindowFound) -> Extraction {
+    let mentions = resolve(found.mentions, |found| (found.start, found.end), |a, b| {
+        b.confidence.total_cmp(&a.confidence).then(a.start.cmp(&b.start))
+    });
+    let place = |bytes: &std::ops::Range<usize>| {
+        mentions.iter().position(|found| (found.start..found.end) == *bytes)
+    };
+    let relations = found.relations.iter().filter_map(|(head, tail, kind, confidence)| {
+        Some(RelationMention {
+            head: place(head)?,
+            tail: place(tail)?,
+            relation: question.relations[*kind].clone(),
+            confidence: *confidence,
+        })
+    });
+    let relations = relations.collect();
+    let mut walk = SpanWalk::new(text);
+    let mentions = mentions.iter().map(|found| Mention {
+        span: walk.span(found.start, found.end),
+        surface: text[found.start..found.end].to_owned(),
+        entity_type: question.types[found.kind].clone(),
+        entity: None,
+        confidence: found.confidence,
+        method: Method::Model,
+    });
+    Extraction { mentions: mentions.collect(), relations }
 }
 
 /// Mentions by position, from surfaces and from encodings, which do not overlap one another.

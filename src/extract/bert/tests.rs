@@ -152,7 +152,7 @@ const TINY: &str = r#"{"vocab_size": 30522, "hidden_size": 8, "num_hidden_layers
     "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0}"#;
 
 /// The outcome of loading the tiny model after `change` was done to its folder.
-fn load(change: impl Fn(&mut HashMap<String, Tensor>, &Path)) -> Result<Encoder, ExtractError> {
+fn load(change: impl Fn(&mut HashMap<String, Tensor>, &Path)) -> Result<Bert, ExtractError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     std::fs::write(path.join("config.json"), TINY).unwrap();
@@ -162,7 +162,7 @@ fn load(change: impl Fn(&mut HashMap<String, Tensor>, &Path)) -> Result<Encoder,
     if !path.join("model.gguf").exists() {
         candle_core::safetensors::save(&tensors, path.join("model.safetensors")).unwrap();
     }
-    Encoder::new(Weights::open(path)?)
+    Bert::open(path)
 }
 
 fn check(change: impl Fn(&mut HashMap<String, Tensor>, &Path), expected: &str) {
@@ -272,7 +272,7 @@ fn quantised_files_lose_nothing_of_four_bits() {
 /// Sizes that would take hours if anything were quadratic.
 #[test]
 fn reads_huge_texts() {
-    let bert = Bert::new(load(|_, _| ()).unwrap(), MatchParams::default());
+    let bert = load(|_, _| ()).unwrap();
     let vocabulary = genres(&["Drama", "Science Fiction"]);
     let word = "x".repeat(1 << 20);
     let mut document = "a drama of two words, 恐怖片 ".repeat(1 << 16);

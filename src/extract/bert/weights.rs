@@ -18,15 +18,20 @@ use candle_transformers::models::bert::Config;
 use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
+use super::head;
+use super::labels::Labels;
 
 /// File name of the configuration.
-const CONFIG: &str = "config.json";
+pub(super) const CONFIG: &str = "config.json";
 /// File name of the tokenizer.
-const TOKENIZER: &str = "tokenizer.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
 /// File name of quantised weights.
 pub(super) const GGUF: &str = "model.gguf";
 /// File name of full weights.
 const SAFETENSORS: &str = "model.safetensors";
+
+/// File name of what the heads find.
+pub(super) const HEADS: &str = "heads.json";
 
 /// Prefixes that checkpoints with a head put before the names of the encoder's tensors.
 const PREFIX: &str = "bert.";
@@ -42,6 +47,8 @@ pub struct ModelFiles<'b> {
     pub tokenizer: &'b [u8],
     /// File name and bytes of the weights; the ending says the format.
     pub weights: (&'b str, &'b [u8]),
+    /// `heads.json`, for a model with trained heads.
+    pub heads: Option<&'b [u8]>,
 }
 
 /// A model read and checked, before the encoder is built.
@@ -53,7 +60,9 @@ pub struct Weights {
     pub(super) tokenizer: Tokenizer,
     /// The tensors of the encoder, f32, by candle's names.
     pub(super) tensors: HashMap<String, Tensor>,
-    /// blake3 over configuration, tokenizer and weights.
+    /// What the heads find and their tensors, when the model has heads.
+    pub(super) heads: Option<(Labels, HashMap<String, Tensor>)>,
+    /// blake3 over configuration, tokenizer and weights, and what the heads find.
     pub(super) hash: [u8; 32],
 }
 
@@ -66,11 +75,14 @@ impl Weights {
         let name = if folder.join(GGUF).exists() { GGUF } else { SAFETENSORS };
         let (config, tokenizer) = (read(&folder.join(CONFIG))?, read(&folder.join(TOKENIZER))?);
         let weights = read(&folder.join(name))?;
+        let heads = folder.join(HEADS);
+        let heads = heads.exists().then(|| read(&heads)).transpose()?;
         Self::parse(&ModelFiles {
             folder: folder.to_owned(),
             config: &config,
             tokenizer: &tokenizer,
             weights: (name, &weights),
+            heads: heads.as_deref(),
         })
     }
 
@@ -94,12 +106,17 @@ impl Weights {
             read_full(bytes)
         }
         .map_err(|source| ExtractError::Weights { path, source: source.into() })?;
-        let tensors = check_tensors(found, &config)?;
+        let mut found = found;
+        let tensors = check_tensors(&mut found, &expected_tensors(&config))?;
+        let heads = match files.heads {
+            Some(heads) => Some(parse_heads(files, heads, &mut found, config.hidden_size)?),
+            None => None,
+        };
         let mut hasher = blake3::Hasher::new();
-        for part in [files.config, files.tokenizer, bytes] {
+        for part in [files.config, files.tokenizer, bytes].into_iter().chain(files.heads) {
             hasher.update(blake3::hash(part).as_bytes());
         }
-        Ok(Self { config, tokenizer, tensors, hash: *hasher.finalize().as_bytes() })
+        Ok(Self { config, tokenizer, tensors, heads, hash: *hasher.finalize().as_bytes() })
     }
 
     /// Writes `model.gguf`, `config.json` and `tokenizer.json` to `folder`.
@@ -112,24 +129,61 @@ impl Weights {
     /// # Errors
     /// [`ExtractError::Io`] and [`ExtractError::Compute`].
     pub fn quantize(&self, source: &Path, folder: &Path) -> Result<(), ExtractError> {
-        let (config, tokenizer) = (read(&source.join(CONFIG))?, read(&source.join(TOKENIZER))?);
-        write_folder(folder, &config, &tokenizer, &gguf(&self.tensors).map_err(compute)?)
+        let mut tensors = self.tensors.clone();
+        let mut labels = None;
+        if let Some((own, heads)) = &self.heads {
+            tensors.extend(heads.clone());
+            labels = Some(own);
+        }
+        write_model(folder, &base_files(source)?, &tensors, labels, true)
     }
 }
 
-/// Writes the files of a model folder, which is created when absent.
-pub(super) fn write_folder(
+/// The bytes of `config.json` and `tokenizer.json` of a model folder.
+pub(super) fn base_files(folder: &Path) -> Result<[Vec<u8>; 2], ExtractError> {
+    Ok([read(&folder.join(CONFIG))?, read(&folder.join(TOKENIZER))?])
+}
+
+/// Writes a model folder: weights as `model.gguf` when they are to be quantised, else as
+/// `model.safetensors`.
+pub(super) fn write_model(
     folder: &Path,
-    config: &[u8],
-    tokenizer: &[u8],
-    weights: &[u8],
+    [config, tokenizer]: &[Vec<u8>; 2],
+    tensors: &HashMap<String, Tensor>,
+    labels: Option<&Labels>,
+    quantize: bool,
 ) -> Result<(), ExtractError> {
+    let mut files = vec![(CONFIG, config.clone()), (TOKENIZER, tokenizer.clone())];
+    if let Some(labels) = labels {
+        let labels = serde_json::to_vec_pretty(labels)
+            .map_err(|source| ExtractError::Compute { source: source.into() })?;
+        files.push((HEADS, labels));
+    }
+    if quantize {
+        files.push((GGUF, gguf(tensors).map_err(compute)?));
+    }
+    write_folder(folder, &files)?;
+    let (full, quantized) = (folder.join(SAFETENSORS), folder.join(GGUF));
+    if !quantize {
+        candle_core::safetensors::save(tensors, &full).map_err(compute)?;
+    }
+    let other = if quantize { full } else { quantized };
+    match std::fs::remove_file(&other) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(ExtractError::Io { path: other, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes files into a folder, which is created when absent.
+pub(super) fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), ExtractError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| ExtractError::Io { path, source }
     };
     std::fs::create_dir_all(folder).map_err(io(folder))?;
-    for (name, bytes) in [(CONFIG, config), (TOKENIZER, tokenizer), (GGUF, weights)] {
+    for (name, bytes) in files {
         let path = folder.join(name);
         let mut file = std::fs::File::create(&path).map_err(io(&path))?;
         file.write_all(bytes).map_err(io(&path))?;
@@ -153,7 +207,7 @@ pub(super) fn gguf(tensors: &HashMap<String, Tensor>) -> candle_core::Result<Vec
 
 /// A tensor in the format that [`Weights::quantize`] states.
 fn quantized(tensor: &Tensor) -> candle_core::Result<QTensor> {
-    if tensor.rank() != 2 || tensor.dims()[1] % 32 != 0 {
+    if tensor.rank() != 2 || tensor.dims()[1] % 32 != 0 || tensor.elem_count() == 0 {
         return QTensor::quantize(tensor, GgmlDType::F32);
     }
     let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
@@ -236,13 +290,33 @@ fn read_gguf(bytes: &[u8]) -> candle_core::Result<HashMap<String, Tensor>> {
     Ok(tensors)
 }
 
-/// Picks the encoder's tensors, as f32, and checks each.
+/// What the heads find, and their tensors.
+fn parse_heads(
+    files: &ModelFiles<'_>,
+    heads: &[u8],
+    found: &mut HashMap<String, Tensor>,
+    hidden: usize,
+) -> Result<(Labels, HashMap<String, Tensor>), ExtractError> {
+    let path = files.folder.join(HEADS);
+    let labels: Labels = serde_json::from_slice(heads)
+        .map_err(|source| ExtractError::Heads { path: path.clone(), source })?;
+    labels.check().map_err(|problem| ExtractError::HeadsValue { path, problem })?;
+    let expected: Vec<(String, Vec<usize>)> =
+        head::shapes(hidden, labels.types.len(), labels.relations.len())
+            .into_iter()
+            .map(|(name, shape)| (name.to_owned(), shape))
+            .collect();
+    let tensors = check_tensors(found, &expected)?;
+    Ok((labels, tensors))
+}
+
+/// Picks the expected tensors, as f32, and checks each.
 fn check_tensors(
-    mut found: HashMap<String, Tensor>,
-    config: &Config,
+    found: &mut HashMap<String, Tensor>,
+    expected: &[(String, Vec<usize>)],
 ) -> Result<HashMap<String, Tensor>, ExtractError> {
     let mut tensors = HashMap::new();
-    for (name, expected) in expected_tensors(config) {
+    for (name, expected) in expected.iter().cloned() {
         let tensor = found
             .remove(&name)
             .or_else(|| found.remove(&format!("{PREFIX}{name}")))

@@ -17,7 +17,7 @@ use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
 use super::shipped_files;
-use super::weights::{GGUF, ModelFiles, Weights, compute, expected_tensors, gguf, write_folder};
+use super::weights::{CONFIG, GGUF, ModelFiles, TOKENIZER, Weights, compute, expected_tensors, gguf, write_folder};
 
 use self::packed::Packed;
 
@@ -124,7 +124,8 @@ impl Imported {
     /// # Errors
     /// [`ExtractError::Io`].
     pub fn write(&self, folder: &Path) -> Result<(), ExtractError> {
-        write_folder(folder, &self.config, &self.tokenizer, &self.weights)
+        let files = [(CONFIG, &self.config), (TOKENIZER, &self.tokenizer), (GGUF, &self.weights)];
+        write_folder(folder, &files.map(|(name, bytes)| (name, bytes.clone())))
     }
 
     /// Pieces kept.
@@ -163,6 +164,7 @@ fn import(packed: &Packed<'_>, n_pieces: usize) -> Result<Imported, ImportError>
         config: &config,
         tokenizer: &tokenizer,
         weights: (GGUF, &weights),
+        heads: None,
     })?;
     Ok(Imported { config, tokenizer, weights, n_pieces: kept.len() })
 }

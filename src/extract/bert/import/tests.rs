@@ -131,6 +131,7 @@ fn weights(imported: &Imported) -> Weights {
         config: &imported.config,
         tokenizer: &imported.tokenizer,
         weights: ("model.gguf", &imported.weights),
+        heads: None,
     };
     Weights::parse(&files).unwrap()
 }

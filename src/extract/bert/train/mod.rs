@@ -6,12 +6,13 @@
 //! within reach. The same seed gives the same bytes at any number of threads: a batch is cut into
 //! parts by its tokens, and the parts' gradients are added in order.
 
+mod anchor;
 mod network;
 mod optimizer;
 mod sample;
 mod step;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use candle_core::Tensor;
@@ -22,8 +23,8 @@ use rand_chacha::ChaCha8Rng;
 use super::encoder::Encoder;
 use super::head;
 use super::labels::{Labels, readable};
-use super::segment::{Allowed, Segment};
-use super::weights::{Weights, compute};
+use super::segment::Segment;
+use super::weights::{Weights, base_files, compute, write_model};
 use super::workers::Workers;
 use crate::extract::ExtractError;
 use crate::extract::label::Labelled;
@@ -53,6 +54,9 @@ pub struct TrainParams {
     pub head_rate: f32,
     /// Share of the numbers that dropout leaves out.
     pub dropout: f32,
+    /// How strongly the encodings of texts and phrases are held where they were in the base; 0 lets
+    /// them go.
+    pub anchor: f32,
     /// Epochs without a better score on the development texts before training ends.
     pub patience: usize,
     /// Seed of all choices.
@@ -67,6 +71,7 @@ impl Default for TrainParams {
             rate: 2e-4,
             head_rate: 1e-3,
             dropout: 0.1,
+            anchor: 0.0,
             patience: 5,
             seed: 1,
         }
@@ -94,6 +99,7 @@ pub struct Trainer {
     sets: Vec<Set>,
     dev: Vec<Set>,
     params: TrainParams,
+    files: [Vec<u8>; 2],
 }
 
 /// Trains a model from `base` on `sets`, each the texts of one file, and keeps the epoch that is
@@ -113,10 +119,25 @@ pub fn train(
 
 /// A trained model, ready to be written.
 pub struct Trained {
-    /// Tensors by name.
-    pub(super) tensors: std::collections::BTreeMap<String, Tensor>,
+    tensors: HashMap<String, Tensor>,
+    labels: Labels,
+    /// `config.json` and `tokenizer.json` of the base.
+    files: [Vec<u8>; 2],
+}
+
+impl Trained {
     /// What the heads find.
-    pub labels: Labels,
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Writes a model folder: f32 weights, or quantised ones.
+    ///
+    /// # Errors
+    /// [`ExtractError::Io`] and [`ExtractError::Compute`].
+    pub fn write(&self, folder: &Path, quantize: bool) -> Result<(), ExtractError> {
+        write_model(folder, &self.files, &self.tensors, Some(&self.labels), quantize)
+    }
 }
 
 impl Trainer {
@@ -157,13 +178,18 @@ impl Trainer {
             relation_threshold: 0.0,
         };
         let workers = Workers::new()?;
-        Ok(Self { network, encoder, labels, workers, sets, dev, params: params.clone() })
+        let (params, files) = (params.clone(), base_files(base)?);
+        Ok(Self { network, encoder, labels, workers, sets, dev, params, files })
     }
 
     fn run(mut self, tell: &mut dyn FnMut(TrainProgress)) -> Result<Trained, ExtractError> {
         let left_out = self.sets.iter().map(|set| set.left_out).sum();
         tell(TrainProgress::LeftOut(left_out));
-        let TrainParams { epochs, batch, rate, head_rate, dropout, patience, seed } = self.params;
+        if self.params.anchor > 0.0 {
+            self.cast_anchors()?;
+        }
+        let TrainParams { epochs, batch, rate, head_rate, dropout, anchor, patience, seed } =
+            self.params;
         let per_epoch: usize = self.sets.iter().map(|set| set.samples.len().div_ceil(batch)).sum();
         let total = per_epoch * epochs;
         let mut optimizer = Optimizer::default();
@@ -175,7 +201,7 @@ impl Trainer {
             let mut sum = 0.0;
             for (set, texts) in self.batches(&mut rng) {
                 let chance =
-                    Chance { seed: rng.random(), dropout, by_name: rng.random_ratio(1, NAME_EVERY as u32) };
+                    Chance { seed: rng.random(), dropout, anchor, by_name: rng.random_ratio(1, NAME_EVERY as u32) };
                 let gradients = self.gradients(set, &questions[set], &texts, chance)?;
                 if !gradients.loss.is_finite() {
                     return Err(ExtractError::Diverged { step: n_steps });
@@ -201,6 +227,23 @@ impl Trainer {
             Some((.., trained)) => Ok(trained),
             None => self.trained(),
         }
+    }
+
+    /// Notes where the encodings of all samples are before training.
+    fn cast_anchors(&mut self) -> Result<(), ExtractError> {
+        let special = self.encoder.special();
+        for set in &mut self.sets {
+            let chunks: Vec<&[Sample]> = set.samples.chunks(anchor::AT_ONCE).collect();
+            let found = self.workers.run(chunks.len(), |index| {
+                let samples: Vec<&Sample> = chunks[index].iter().collect();
+                let rng = ChaCha8Rng::seed_from_u64(self.params.seed.wrapping_add(index as u64));
+                anchor::anchors(&self.network, &samples, special, rng).map_err(compute)
+            })?;
+            for (sample, anchor) in set.samples.iter_mut().zip(found.into_iter().flatten()) {
+                sample.anchor = Some(anchor);
+            }
+        }
+        Ok(())
     }
 
     /// The encodings of the names that each set labels.
@@ -286,8 +329,8 @@ impl Trainer {
     }
 
     fn trained(&self) -> Result<Trained, ExtractError> {
-        let tensors = self.network.tensors().map_err(compute)?;
-        Ok(Trained { tensors, labels: self.labels.clone() })
+        let tensors = self.network.tensors().map_err(compute)?.into_iter().collect();
+        Ok(Trained { tensors, labels: self.labels.clone(), files: self.files.clone() })
     }
 }
 
@@ -334,6 +377,3 @@ fn parts<'s>(samples: &[&'s Sample]) -> Vec<Vec<&'s Sample>> {
     }
     parts
 }
-
-#[allow(unused)]
-const _: Option<Allowed> = None;

@@ -39,6 +39,15 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Adds the tokens of a text between the two special ones.
+    pub(super) fn push(&mut self, ids: &[u32], (before, after): (u32, u32)) {
+        let start = self.ids.len();
+        self.ids.push(before);
+        self.ids.extend_from_slice(ids);
+        self.ids.push(after);
+        self.texts.push(start..self.ids.len());
+    }
+
     /// The place of each row in its text.
     fn places(&self) -> impl Iterator<Item = usize> {
         self.texts.iter().flat_map(|text| 0..text.len())
@@ -102,7 +111,9 @@ impl Network {
             let tensor = variable.as_detached_tensor();
             if name.contains(".self.joined.") {
                 for (part, parted) in ["query", "key", "value"].into_iter().zip(tensor.chunk(3, 0)?) {
-                    tensors.insert(name.replace("joined", part), parted.contiguous()?);
+                    // A tensor of its own: a view into the joined one cannot be quantised.
+                    let own = Tensor::from_vec(taken(parted.clone())?, parted.shape(), &Device::Cpu)?;
+                    tensors.insert(name.replace("joined", part), own);
                 }
             } else {
                 tensors.insert(name.clone(), tensor);

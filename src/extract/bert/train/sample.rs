@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::anchor::Anchor;
 use super::super::encoder::{Encoder, Tokens};
 use super::super::head::MAX_WIDTH;
 use super::super::segment::{Allowed, Segment};
@@ -21,6 +22,8 @@ pub(super) struct Sample {
     /// Head, tail and relation; the first two count `entities`, the last the relations of the set.
     pub(super) relations: Vec<(usize, usize, usize)>,
     pub(super) allowed: Allowed,
+    /// Encodings that are to stay as they are.
+    pub(super) anchor: Option<Anchor>,
 }
 
 /// A labelled file: its texts, and which of all types and relations it labels.
@@ -159,6 +162,7 @@ impl Set {
                     .map(|&(span, _)| Segment { first: span.first - from, last: span.last - from, ..span })
                     .collect(),
                 allowed,
+                anchor: None,
             });
             from = to;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -10,6 +10,7 @@ use super::super::encoder::add;
 use super::super::head::{self, Pair, SpanScores, WordStates};
 use super::super::ops::with;
 use super::super::segment::{Potentials, Segment};
+use super::anchor::{self, Anchor};
 use super::network::{Dropout, Network, Rows};
 use super::sample::Sample;
 
@@ -51,6 +52,8 @@ pub(super) struct Question {
 pub(super) struct Chance {
     pub(super) seed: u64,
     pub(super) dropout: f32,
+    /// Weight of the anchors.
+    pub(super) anchor: f32,
     /// Whether types go by their names alone in this step.
     pub(super) by_name: bool,
 }
@@ -101,15 +104,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(samples: &[&Sample], (before, after): (u32, u32)) -> Self {
+    fn new(samples: &[&Sample], special: (u32, u32)) -> Self {
         let mut layout =
             Self { rows: Rows::default(), first: Vec::new(), last: Vec::new(), words: vec![0] };
         for sample in samples {
             let start = layout.rows.ids.len();
-            layout.rows.ids.push(before);
-            layout.rows.ids.extend(&sample.ids);
-            layout.rows.ids.push(after);
-            layout.rows.texts.push(start..layout.rows.ids.len());
+            layout.rows.push(&sample.ids, special);
             for &(first, last) in &sample.words {
                 layout.first.push((start + 1 + first) as u32);
                 layout.last.push((start + 1 + last) as u32);
@@ -146,7 +146,9 @@ pub(super) fn gradients(
     chance: Chance,
 ) -> Result<Gradients> {
     let mut rng = ChaCha8Rng::seed_from_u64(chance.seed);
-    let layout = Layout::new(samples, special);
+    let mut layout = Layout::new(samples, special);
+    let phrases: Vec<_> = samples.iter().flat_map(|sample| &sample.anchor).map(Anchor::phrase).collect();
+    anchor::extend(&mut layout.rows, samples, &phrases, special);
     let mut drop = Dropout { share: chance.dropout, rng: ChaCha8Rng::seed_from_u64(rng.random()) };
     let (last, passed) = network.forward(&layout.rows, &mut drop)?;
     let last = Var::from_tensor(&last)?;
@@ -192,7 +194,16 @@ pub(super) fn gradients(
         }
     }
     let Some(to_states) = store.get(last.as_tensor()) else { return Ok(gradients) };
-    let to_states = with(to_states, |values| Ok(values.to_vec()))?;
+    let mut to_states = with(to_states, |values| Ok(values.to_vec()))?;
+    with(last.as_tensor(), |states| {
+        let texts = &layout.rows.texts;
+        for (index, anchor) in samples.iter().flat_map(|sample| &sample.anchor).enumerate() {
+            let rows = (&texts[index], &texts[samples.len() + index]);
+            let weight = chance.anchor / n_batch as f32;
+            gradients.loss += anchor.pull(rows, (states, &mut to_states), weight);
+        }
+        Ok(())
+    })?;
     let (by_name, to_words) = network.backward(&layout.rows, passed, to_states)?;
     gradients.by_variable.extend(by_name);
     let hidden = network.config.hidden_size;
@@ -334,23 +345,14 @@ pub(super) fn guesses(
 
 /// The encodings of names: the mean of their states at length 1, `[n, hidden]`.
 pub(super) fn encode(network: &Network, names: &[Vec<u32>], special: (u32, u32)) -> Result<Tensor> {
-    let samples: Vec<Sample> = names
-        .iter()
-        .map(|ids| Sample {
-            ids: ids.clone(),
-            words: Vec::new(),
-            entities: Vec::new(),
-            relations: Vec::new(),
-            allowed: super::super::segment::Allowed::Exactly,
-        })
-        .collect();
-    let layout = Layout::new(&samples.iter().collect::<Vec<_>>(), special);
     let hidden = network.config.hidden_size;
     if names.is_empty() {
-        return Tensor::zeros((0, hidden), candle_core::DType::F32, &Device::Cpu);
+        return Tensor::zeros((0, hidden), DType::F32, &Device::Cpu);
     }
-    let states = network.forward(&layout.rows, &mut Dropout::none())?.0;
-    let means = layout.rows.texts.iter().map(|text| {
+    let mut rows = Rows::default();
+    names.iter().for_each(|ids| rows.push(ids, special));
+    let states = network.forward(&rows, &mut Dropout::none())?.0;
+    let means = rows.texts.iter().map(|text| {
         let mean = states.narrow(0, text.start, text.len())?.sum(0)?;
         let length = mean.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
         mean / f64::from(length.max(f32::MIN_POSITIVE))
