@@ -2,7 +2,8 @@
 //!
 //! A quadruple is aspect, category, sentiment (0 negative, 1 neutral, 2 positive) and opinion;
 //! spans are of tokens, half open, and `-1,-1` is implicit. What is implicit stands nowhere in the
-//! text: it is counted and left out, and with it the relation. The category has no span either.
+//! text: it is counted and left out, and with it the relation; so is the odd span of no tokens. The
+//! category has no span either.
 
 use super::aste::{ASPECT, OPINION};
 use super::joined::Joined;
@@ -34,7 +35,12 @@ fn labelled(row: &str, dropped: &mut Dropped) -> Result<Labelled, Problem> {
             }
             let (start, end) = span.split_once(',').ok_or_else(broken)?;
             let number = |digits: &str| digits.parse::<usize>().map_err(|_| broken());
-            joined.entity(number(start)?..number(end)?, entity_type).map(Some)
+            let tokens = number(start)?..number(end)?;
+            if tokens.is_empty() {
+                dropped.count("span of no tokens");
+                return Ok(None);
+            }
+            joined.add_entity(tokens, entity_type).map(Some)
         };
         let aspect = entity(aspect, ASPECT, "implicit aspect")?;
         let opinion = entity(opinion, OPINION, "implicit opinion")?;
@@ -44,7 +50,7 @@ fn labelled(row: &str, dropped: &mut Dropped) -> Result<Labelled, Problem> {
                     dropped.count("relation given twice");
                 }
             }
-            _ => dropped.count("relation with an implicit end"),
+            _ => dropped.count("relation with an end that stands nowhere"),
         }
     }
     Ok(joined.labelled)

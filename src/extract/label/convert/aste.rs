@@ -36,8 +36,8 @@ fn labelled(row: &str, dropped: &mut Dropped) -> Result<Labelled, Problem> {
             dropped.count("triplet of tokens that do not stand side by side");
             continue;
         };
-        let aspect = joined.entity(aspect, ASPECT)?;
-        let opinion = joined.entity(opinion, OPINION)?;
+        let aspect = joined.add_entity(aspect, ASPECT)?;
+        let opinion = joined.add_entity(opinion, OPINION)?;
         if !joined.labelled.add_relation(aspect, opinion, relation) {
             dropped.count("relation given twice");
         }

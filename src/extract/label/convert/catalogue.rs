@@ -4,9 +4,10 @@
 //!
 //! 1. the item's own values, whatever they are;
 //! 2. values of other items that the catalogue itself vouches for: at least [`MIN_ITEMS`] items
-//!    have the value, all under one type, and of the items whose texts hold it, at least
-//!    [`MIN_AGREEMENT`] have it as a value. A maker called "Free" labels its own titles, but not
-//!    "gluten free": most texts with the word are not of that maker.
+//!    have the value, all under one type, and of the items whose texts hold it and that have any
+//!    value of that type, at least [`MIN_AGREEMENT`] have this one. A maker called "Free" labels
+//!    its own titles, but not "gluten free": most texts with the word are of other makers. Items
+//!    without a value of the type say nothing, so a catalogue with gaps still labels.
 //!
 //! The longest value wins, an item's own before another's, then the earlier. A value is matched as
 //! the extractor `lexicon` matches names: letter case, width, accents and hyphens do not matter,
@@ -34,7 +35,7 @@ use crate::schema::Schema;
 
 /// So many items must have a value before it labels the texts of others.
 const MIN_ITEMS: u32 = 2;
-/// The share of the items whose texts hold a value that must have it, in [0, 1].
+/// The share of the items that could have a value, as their texts hold it, and do; in [0, 1].
 const MIN_AGREEMENT: f64 = 0.5;
 
 /// An item's texts, and the types of its values by their normalised form.
@@ -50,9 +51,9 @@ struct Known {
     surfaces: BTreeSet<String>,
     /// Items that have it.
     n_items: u32,
-    /// Items whose texts hold it.
+    /// Items whose texts hold it, and that have some value of its type.
     n_held: u32,
-    /// Items that have it and whose texts hold it.
+    /// Those of them that have this value.
     n_agreed: u32,
 }
 
@@ -75,12 +76,7 @@ pub(super) fn convert(source: &Source<'_>) -> Result<Converted, LabelError> {
         items.iter().map(|item| item.texts.iter().map(hits).collect()).collect();
     let form = |found: &Match| vocabulary.terms()[found.term].entity.as_str();
     for (item, hits) in items.iter().zip(&hits) {
-        let held: BTreeSet<&str> = hits.iter().flatten().map(form).collect();
-        for form in held {
-            let known = values.entry(form.to_owned()).or_default();
-            known.n_held += 1;
-            known.n_agreed += u32::from(item.types.contains_key(form));
-        }
+        count(item, &hits.iter().flatten().map(form).collect(), &mut values);
     }
     for (item, hits) in items.iter().zip(hits) {
         for (text, hits) in item.texts.iter().zip(hits) {
@@ -128,6 +124,18 @@ fn item(document: Document, schema: &Schema, values: &mut Values, dropped: &mut 
         known.n_items += 1;
     }
     Item { texts: document.text.into_values().collect(), types }
+}
+
+/// Tells the catalogue which values an item's texts hold.
+fn count(item: &Item, held: &BTreeSet<&str>, values: &mut Values) {
+    let filled: BTreeSet<&String> = item.types.values().flatten().collect();
+    for &form in held {
+        let Some(known) = values.get_mut(form) else { continue };
+        if known.types.iter().any(|entity_type| filled.contains(entity_type)) {
+            known.n_held += 1;
+            known.n_agreed += u32::from(item.types.contains_key(form));
+        }
+    }
 }
 
 /// One term per form; its types are looked up once it is found.

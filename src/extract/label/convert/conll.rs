@@ -31,7 +31,7 @@ pub(super) fn parse(text: &str, scheme: Scheme) -> Result<Converted, Fault> {
         })?;
         let mut joined = Joined::new(tokens.iter().copied(), separator);
         for (span, entity_type) in spans {
-            let entity = joined.entity(span, entity_type);
+            let entity = joined.add_entity(span, entity_type);
             entity.map_err(|problem| Fault { line: *line, problem })?;
         }
         converted.texts.push(joined.labelled);

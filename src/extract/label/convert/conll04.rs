@@ -38,7 +38,7 @@ fn labelled(sentence: &Sentence, dropped: &mut Dropped) -> Result<Labelled, Prob
         .map_err(|at| Problem::Tag { tag: tags[at].to_owned(), known: Scheme::Bieos.known() })?;
     let mut joined = Joined::new(tokens.iter().map(String::as_str), " ");
     for (span, entity_type) in spans {
-        joined.entity(span, entity_type)?;
+        joined.add_entity(span, entity_type)?;
     }
     let mut labelled = joined.labelled;
     for LabelledRelation { head, tail, relation } in relations {

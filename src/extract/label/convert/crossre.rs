@@ -25,7 +25,7 @@ fn labelled(sentence: &Sentence, dropped: &mut Dropped) -> Result<Labelled, Prob
     let mut joined = Joined::new(sentence.sentence.iter().map(String::as_str), " ");
     let mut spans = Vec::new();
     for (first, last, entity_type) in &sentence.ner {
-        let entity = joined.entity(*first..last.saturating_add(1), entity_type)?;
+        let entity = joined.add_entity(*first..last.saturating_add(1), entity_type)?;
         spans.push(((*first, *last), entity));
     }
     let entity = |at| spans.iter().find(|(span, _)| *span == at).map(|&(_, entity)| entity);

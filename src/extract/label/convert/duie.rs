@@ -45,7 +45,8 @@ fn labelled(row: Row, dropped: &mut Dropped) -> Result<Labelled, Problem> {
             return Err(Problem::Parts { expected: "an object and an object_type with @value" });
         };
         (1..triple.object.len()).for_each(|_| dropped.count("further slot of an object"));
-        let Some((head, tail)) = closest(&labelled.text, &triple.subject, object) else {
+        let Some((head, tail)) = closest(&labelled.text, triple.subject.trim(), object.trim())
+        else {
             dropped.count("triple whose ends are not two places of the text");
             continue;
         };

@@ -32,7 +32,11 @@ impl Joined {
     }
 
     /// Adds the entity that these tokens are, and gives its index.
-    pub fn entity(&mut self, tokens: Range<usize>, entity_type: &str) -> Result<usize, Problem> {
+    pub fn add_entity(
+        &mut self,
+        tokens: Range<usize>,
+        entity_type: &str,
+    ) -> Result<usize, Problem> {
         let Range { start, end } = tokens;
         let n_tokens = self.bounds.len();
         match self.bounds.get(start..end) {

@@ -41,7 +41,7 @@ fn labelled(tokens: &str, tags: &str) -> Result<Labelled, Problem> {
         .map_err(|at| Problem::Tag { tag: tags[at].to_owned(), known: Scheme::Bio.known() })?;
     let mut joined = Joined::new(tokens, " ");
     for (span, entity_type) in spans {
-        joined.entity(span, entity_type)?;
+        joined.add_entity(span, entity_type)?;
     }
     Ok(joined.labelled)
 }
