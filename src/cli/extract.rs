@@ -10,7 +10,7 @@ use super::load::ExtractorArgs;
 use super::progress::Told;
 use super::{ExitCode, Interrupts, Output, OutputArg, write_json};
 use crate::event::{Document, RawDocument};
-use crate::extract::{Extractor, Vocabulary};
+use crate::extract::{Extractor, TypeName, Vocabulary};
 use crate::ingest::{self, Backlog, LoadParams, Mapping, Progress};
 use crate::store::{GraphStore, Memory};
 
@@ -151,4 +151,9 @@ fn print(
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// The types named in a list with commas.
+pub(super) fn type_names(list: &str) -> Vec<TypeName> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(TypeName::new).collect()
 }

@@ -7,6 +7,7 @@ mod answer;
 mod completions;
 mod convert;
 mod demo;
+mod evaluate;
 mod export;
 mod extract;
 mod generate;
@@ -17,6 +18,7 @@ mod retract;
 mod serve;
 mod source;
 mod stats;
+mod train;
 mod verify;
 
 use std::ffi::OsString;
@@ -82,6 +84,8 @@ enum Command {
     Query(query::Args),
     Export(export::Args),
     Convert(convert::Args),
+    Train(train::Args),
+    Evaluate(evaluate::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Retract(retract::Args),
@@ -146,6 +150,8 @@ fn dispatch(
         Command::Query(args) => args.run(out),
         Command::Export(args) => args.run(out),
         Command::Convert(args) => args.run(out),
+        Command::Train(args) => args.run(out),
+        Command::Evaluate(args) => args.run(out),
         Command::Stats(args) => args.run(out),
         Command::Verify(args) => args.run(out),
         Command::Retract(args) => args.run(out),

@@ -53,6 +53,15 @@ pub enum ExtractError {
     /// The model was not trained to find spans.
     #[error("the model has no heads; train it with `predilect train extractor`")]
     NoHeads,
+    /// What an interrupted training left is of another training.
+    #[error(
+        "{folder} was left by a training with other texts, base or settings; repeat that command, \
+         or remove the folder to start anew"
+    )]
+    OtherTraining {
+        /// Where it is.
+        folder: PathBuf,
+    },
     /// There is nothing to train on.
     #[error("no {what} is labelled in the training files")]
     NothingLabelled {

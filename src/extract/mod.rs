@@ -143,10 +143,7 @@ pub const EXTRACTORS: &[Entry] = &[
         name: "bert",
         about: "the same, and other wordings of concepts by their encoding",
         build: |model| {
-            Ok(Box::new(match model {
-                Some(folder) => bert::Bert::open(folder)?,
-                None => bert::shipped()?,
-            }))
+            Ok(Box::new(bert::open(model)?))
         },
     },
 ];

@@ -249,6 +249,12 @@ fn of_extract(error: &ExtractError) -> (Code, &'static str) {
         | ExtractError::WrongShape { .. }
         | ExtractError::NotFiniteWeight { .. }
         | ExtractError::NotFiniteOutput { .. }
+        | ExtractError::Heads { .. }
+        | ExtractError::HeadsValue { .. }
+        | ExtractError::NoHeads
+        | ExtractError::Diverged { .. }
+        | ExtractError::OtherTraining { .. }
+        | ExtractError::NothingLabelled { .. }
         | ExtractError::Compute { .. } => (Code::Internal, "EXTRACTION_FAILED"),
     }
 }

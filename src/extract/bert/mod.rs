@@ -13,6 +13,7 @@ mod kernel;
 mod model;
 mod ops;
 mod segment;
+mod shipped;
 mod tagger;
 pub mod train;
 mod vector;
@@ -24,13 +25,14 @@ mod workers;
 pub mod import;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
 pub use labels::{Labels, readable};
 pub use encoder::{Encoder, EncoderParams};
 pub use kernel::Precision;
+pub use shipped::{SHIPPED, Shipped};
 pub use weights::{ModelFiles, Weights};
 pub use window::{Window, WindowParams, windows};
 
@@ -123,14 +125,23 @@ pub fn shipped() -> Result<Bert, ExtractError> {
     Bert::new(Weights::parse(&shipped_files())?, EncoderParams::default(), MatchParams::default())
 }
 
-/// The bytes of the shipped model.
+/// The bytes of the shipped English model.
 pub fn shipped_files() -> ModelFiles<'static> {
-    ModelFiles {
-        folder: PathBuf::from("graph-data/models/en"),
-        config: include_bytes!("../../../graph-data/models/en/config.json"),
-        tokenizer: include_bytes!("../../../graph-data/models/en/tokenizer.json"),
-        weights: ("model.gguf", include_bytes!("../../../graph-data/models/en/model.gguf")),
-        heads: None,
+    (SHIPPED[0].files)()
+}
+
+/// The model in a folder, or the shipped one of that name, or the shipped English one.
+///
+/// # Errors
+/// Those of [`Weights::open`] and [`Encoder::with_params`].
+pub fn open(model: Option<&Path>) -> Result<Bert, ExtractError> {
+    let Some(model) = model else { return shipped() };
+    match SHIPPED.iter().find(|row| model == Path::new(row.name) && !model.exists()) {
+        Some(row) => {
+            let weights = Weights::parse(&(row.files)())?;
+            Bert::new(weights, EncoderParams::default(), MatchParams::default())
+        }
+        None => Bert::open(model),
     }
 }
 

@@ -257,6 +257,26 @@ impl Potentials {
         }
     }
 
+    /// The same with every score multiplied by `factor`.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        let by = |values: &[f32]| values.iter().map(|value| value * factor).collect();
+        Self {
+            start: by(&self.start),
+            inside: by(&self.inside),
+            end: by(&self.end),
+            query: by(&self.query),
+            key: self.key.clone(),
+            width: by(&self.width),
+            ..*self
+        }
+    }
+
+    /// Negative log-likelihood of `labels` and no others.
+    pub(super) fn log_loss(&self, labels: &[Segment]) -> f64 {
+        let total = self.sums(&self.by_segment(), &vec![0.0; self.n_words]).forward[self.n_words];
+        total - labels.iter().map(|label| f64::from(self.score(label))).sum::<f64>()
+    }
+
     fn score(&self, segment: &Segment) -> f32 {
         let Segment { first, last, kind } = *segment;
         let at = |row: usize| row * self.n_types + kind;

@@ -409,3 +409,30 @@ pub(super) fn fresh(shapes: Vec<(&'static str, Vec<usize>)>, rng: &mut ChaCha8Rn
         })
         .collect()
 }
+
+/// Takes over the heads of the base; of the tables by name, the rows of names that it knew.
+///
+/// `tables` are the name of a table, the names of its rows now and the names in the base.
+pub(super) fn carry_over(
+    fresh: &mut [(String, Tensor)],
+    base: &HashMap<String, Tensor>,
+    tables: &[(&str, &Vec<String>, &Vec<String>)],
+) -> Result<()> {
+    for (name, tensor) in fresh {
+        let Some(old) = base.get(name.as_str()) else { continue };
+        let Some((_, now, known)) = tables.iter().find(|(table, ..)| table == name) else {
+            *tensor = old.clone();
+            continue;
+        };
+        let width = tensor.elem_count() / now.len().max(1);
+        let (mut values, old) =
+            (tensor.flatten_all()?.to_vec1::<f32>()?, old.flatten_all()?.to_vec1::<f32>()?);
+        for (row, name) in values.chunks_exact_mut(width.max(1)).zip(now.iter()) {
+            if let Some(at) = known.iter().position(|other| other == name) {
+                row.copy_from_slice(&old[at * width..][..width]);
+            }
+        }
+        *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
+    }
+    Ok(())
+}
