@@ -83,7 +83,7 @@ impl Args {
     ) -> anyhow::Result<ExitCode> {
         let store = GraphStore::open(path, false, None)?;
         let backlog = Backlog::of(&store.view(), store.schema(), extractor)?;
-        let total = backlog.waiting.len() as u64;
+        let total = backlog.len() as u64;
         let mut told = Told::new(interrupts());
         let found = ingest::extract_backlog(&store, extractor, &backlog, &mut |done| {
             told.step(Progress::Extracted(done, total));

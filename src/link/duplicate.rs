@@ -118,12 +118,15 @@ pub fn duplicates(
             let names = !view.schema().by_encoding(&entity_type);
             answer.capped |= near(store, encoder, &group, names, &mut found)?;
         }
-        let pairs = found.into_iter().map(|(places, found)| pair(&entity_type, &group, places, found));
+        let pairs =
+            found.into_iter().map(|(places, found)| pair(&entity_type, &group, places, found));
         answer.pairs.extend(pairs);
     }
     answer.pairs.sort_by(|a, b| {
         let by_worth = b.value.total_cmp(&a.value).then(b.score.total_cmp(&a.score));
-        by_worth.then_with(|| (&a.into.entity, &a.entity.entity).cmp(&(&b.into.entity, &b.entity.entity)))
+        by_worth.then_with(|| {
+            (&a.into.entity, &a.entity.entity).cmp(&(&b.into.entity, &b.entity.entity))
+        })
     });
     answer.capped |= answer.pairs.len() > params.k;
     answer.pairs.truncate(params.k);
@@ -233,7 +236,8 @@ fn one_letter(group: &Group, found: &mut Found) {
 
 /// Are the two one insertion, replacement or swap apart, and no digit in it? Digits number things.
 fn is_one_letter(one: &str, other: &str) -> bool {
-    let (mut one, mut other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let (mut one, mut other): (Vec<char>, Vec<char>) =
+        (one.chars().collect(), other.chars().collect());
     let start = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
     one.drain(..start);
     other.drain(..start);
@@ -250,8 +254,11 @@ fn is_one_letter(one: &str, other: &str) -> bool {
 
 /// Says whether a word was too common to be looked at.
 fn words(group: &Group, found: &mut Found) -> bool {
-    let words: Vec<BTreeSet<&str>> =
-        group.forms.iter().map(|form| form.split(' ').filter(|word| !word.is_empty()).collect()).collect();
+    let words: Vec<BTreeSet<&str>> = group
+        .forms
+        .iter()
+        .map(|form| form.split(' ').filter(|word| !word.is_empty()).collect())
+        .collect();
     let mut by_word: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, words) in words.iter().enumerate() {
         for word in words {

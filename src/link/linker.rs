@@ -180,6 +180,8 @@ fn nearest(vector: &[f32], terms: &[(usize, Vec<f32>)], same: f32) -> Option<(us
 /// Is every letter Latin?
 pub(super) fn is_latin(text: &str) -> bool {
     text.chars().filter(|c| c.is_alphabetic()).all(|c| {
-        c < '\u{250}' || ('\u{1e00}'..'\u{1f00}').contains(&c) || ('\u{ff21}'..='\u{ff5a}').contains(&c)
+        c < '\u{250}'
+            || ('\u{1e00}'..'\u{1f00}').contains(&c)
+            || ('\u{ff21}'..='\u{ff5a}').contains(&c)
     })
 }

@@ -215,7 +215,8 @@ fn review_rules(table: ReviewTable, relations: &[Relation]) -> Result<ReviewRule
         scale == Some(Scale { min: -1.0, max: 1.0, neutral: 0.0 })
             && relation.targets.contains(&NodeKind::Entity)
     };
-    let field = |name: &str, reason| SchemaError::Field { place: format!("reviews.{name}"), reason };
+    let field =
+        |name: &str, reason| SchemaError::Field { place: format!("reviews.{name}"), reason };
     let action = named(&table.action).filter(scale).ok_or_else(|| {
         field("action", "must name an action on entities with values from -1 to 1 around 0")
     })?;

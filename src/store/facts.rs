@@ -10,10 +10,12 @@ impl GraphStore {
     /// # Errors
     /// Those of reads.
     pub fn fact_of_event(&self, event_id: &str) -> Result<Option<Fact>, StoreError> {
+        self.fact(EvidenceId::of_event(event_id))
+    }
+
+    fn fact(&self, id: EvidenceId) -> Result<Option<Fact>, StoreError> {
         let view = self.view();
-        let Some((edge, stamp)) = view.event(EvidenceId::of_event(event_id))? else {
-            return Ok(None);
-        };
+        let Some((edge, stamp)) = view.event(id)? else { return Ok(None) };
         let evidence = view.evidence_at(&edge, &stamp)?;
         evidence.map(|evidence| view.fact(edge, stamp, evidence)).transpose()
     }
@@ -22,8 +24,8 @@ impl GraphStore {
     ///
     /// # Errors
     /// Those of reads.
-    pub fn facts_of_event(&self, event_id: &str) -> Result<Vec<Fact>, StoreError> {
-        let Some(fact) = self.fact_of_event(event_id)? else { return Ok(Vec::new()) };
+    pub fn facts_of_event(&self, id: EvidenceId) -> Result<Vec<Fact>, StoreError> {
+        let Some(fact) = self.fact(id)? else { return Ok(Vec::new()) };
         let view = self.view();
         let mut facts = Vec::new();
         if let Some(rules) = &self.schema().reviews {
@@ -31,8 +33,9 @@ impl GraphStore {
             for (node, relation) in [(edge.source, rules.action), (edge.target, rules.relation)] {
                 for item in view.evidence_from_by(node, relation)? {
                     let (edge, stamp, evidence) = item?;
-                    let own = |id: &String| id == event_id;
-                    if matches!(&evidence, Evidence::Opinion { event_id, .. } if own(event_id)) {
+                    if matches!(&evidence, Evidence::Opinion { event_id, .. }
+                        if EvidenceId::of_event(event_id) == id)
+                    {
                         facts.push(view.fact(edge, stamp, evidence)?);
                     }
                 }

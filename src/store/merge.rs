@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::graph_store::View;
+use super::graph_store::{Items, View};
 use super::record::{Edge, EdgeKey, Evidence, NodeId, Stamp, decode};
 use super::{Space, StoreError, keyspace};
 use crate::event::NodeKey;
@@ -140,19 +140,82 @@ impl View<'_> {
                 }
             }
         }
-        let relation = self.schema.relation(edge.relation);
-        let half_life = relation.and_then(|relation| relation.half_life_days);
+        let half_life = self.half_life(edge);
         let fold = |edge, (stamp, evidence): (&Stamp, &Evidence)| {
             Some(Edge::fold(edge, stamp.at, evidence, half_life))
         };
         Ok(all.iter().fold(None, fold))
     }
 
+    /// Every edge as it is read, ascending by source, relation and target; with `until`, as the
+    /// evidence up to then makes it.
+    ///
+    /// # Errors
+    /// Those of reads; a later one is an item.
+    pub fn edges_as_read(
+        &self,
+        merges: &Merges,
+        until: Option<Timestamp>,
+    ) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
+        let edges = match until {
+            None => self.edges()?,
+            Some(until) => self.edges_until(until)?,
+        };
+        if merges.is_empty() {
+            return Ok(edges);
+        }
+        let mut united =
+            self.united_edges(merges, until.unwrap_or(Timestamp::MAX))?.into_iter().peekable();
+        let merges = merges.clone();
+        let mut others = edges
+            .filter(move |item| !matches!(item, Ok((key, _)) if merges.touches(key)))
+            .peekable();
+        Ok(Box::new(std::iter::from_fn(move || match (others.peek(), united.peek()) {
+            (Some(Ok((other, _))), Some((united_key, _))) if united_key < other => {
+                united.next().map(Ok)
+            }
+            (None, _) => united.next().map(Ok),
+            _ => others.next(),
+        })))
+    }
+
+    /// Every edge as its evidence up to `until` makes it, ascending.
+    fn edges_until(&self, until: Timestamp) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
+        let mut evidence = self.evidence()?.peekable();
+        Ok(Box::new(std::iter::from_fn(move || {
+            let mut open: Option<(EdgeKey, Edge)> = None;
+            loop {
+                let next = match evidence.peek() {
+                    Some(Ok((key, ..))) => Some(*key),
+                    Some(Err(_)) => None,
+                    None => return open.map(Ok),
+                };
+                let another = |(of, _): &(EdgeKey, Edge)| next.is_some_and(|key| key != *of);
+                if open.as_ref().is_some_and(another) {
+                    return open.map(Ok);
+                }
+                match evidence.next()? {
+                    Ok((_, stamp, _)) if stamp.at > until => {}
+                    Ok((key, stamp, piece)) => {
+                        let before = open.take().map(|(_, edge)| edge);
+                        let half_life = self.half_life(&key);
+                        open = Some((key, Edge::fold(before, stamp.at, &piece, half_life)));
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        })))
+    }
+
+    fn half_life(&self, edge: &EdgeKey) -> Option<f64> {
+        self.schema.relation(edge.relation).and_then(|relation| relation.half_life_days)
+    }
+
     /// Every edge that merges touch, as it is read: united, with the evidence up to `until`.
     ///
     /// # Errors
     /// Those of reads.
-    pub fn united_edges(
+    fn united_edges(
         &self,
         merges: &Merges,
         until: Timestamp,

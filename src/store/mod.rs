@@ -24,9 +24,9 @@ use crate::event::NodeKey;
 use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
+pub use cache::{Cached, CachedText};
 pub use check::Problems;
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
-pub use cache::{Cached, CachedText};
 pub use memory::Memory;
 pub use merge::{Merge, Merges};
 pub use record::{

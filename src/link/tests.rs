@@ -1,0 +1,1 @@
+//! Linking, merging and finding duplicates on the smallest graphs that show them.
