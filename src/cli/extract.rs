@@ -94,6 +94,9 @@ impl Args {
             Output::Json => write_json(out, &found)?,
             Output::Text => {
                 writeln!(out, "mentions  {} in {} documents", found.mentions, found.documents)?;
+                if found.reviews > 0 {
+                    writeln!(out, "opinions  {} in {} reviews", found.opinions, found.reviews)?;
+                }
             }
         }
         Ok(ExitCode::Done)

@@ -16,7 +16,7 @@ pub mod bert;
 use std::path::Path;
 
 pub use error::ExtractError;
-pub(crate) use normalize::normalize;
+pub(crate) use normalize::{is_unspaced, normalize};
 pub use span::Span;
 pub use surface::Lexicon;
 pub use vocabulary::{Term, Vocabulary};
@@ -152,9 +152,13 @@ pub trait Encode: Send + Sync {
     /// Those of [`Extractor::extract`].
     fn encode(&self, phrases: &[&str]) -> Result<Vec<Vec<f32>>, ExtractError>;
 
-    /// The cosine from which two phrases are taken for names of one thing. It belongs to the model:
-    /// what is near for one is far for another.
-    fn same(&self) -> f32;
+    /// The cosine from which two phrases are taken for names of one thing: of one script, or `across`
+    /// two (Sony, 索尼). `None` where their encodings cannot be compared. It belongs to the model: what
+    /// is near for one is far for another.
+    fn same(&self, across: bool) -> Option<f32>;
+
+    /// Does the model know the characters of a phrase? What it cannot read is alike to it.
+    fn reads(&self, phrase: &str) -> bool;
 }
 
 /// Builds an extractor, from the model folder when one is given and the extractor has a model.

@@ -69,12 +69,17 @@ impl Backlog {
         schema: &Schema,
         extractor: &dyn Extractor,
     ) -> Result<Self, IngestError> {
-        let mut backlog = Self::empty(schema, extractor, &Catalogue::of(view)?);
+        let (mut catalogue, mut documents) = (Catalogue::default(), Vec::new());
         for item in view.nodes()? {
             let (id, node) = item?;
             if let Some(document) = node.document {
-                backlog.take(view, id, &document)?;
+                catalogue.add(schema, &node.key, &document);
+                documents.extend(text_hash(id, &document).map(|text| (id, text)));
             }
+        }
+        let mut backlog = Self::empty(schema, extractor, &catalogue);
+        for (id, text) in documents {
+            backlog.take(view, id, text)?;
         }
         for item in view.reviews()? {
             let (id, state) = item?;
@@ -97,8 +102,9 @@ impl Backlog {
     ) -> Result<Self, IngestError> {
         let mut backlog = Self::empty(view.schema(), extractor, catalogue);
         for id in ids {
-            if let Some(document) = view.node(*id)?.and_then(|node| node.document) {
-                backlog.take(view, *id, &document)?;
+            let document = view.node(*id)?.and_then(|node| node.document);
+            if let Some(text) = document.and_then(|document| text_hash(*id, &document)) {
+                backlog.take(view, *id, text)?;
             }
         }
         Ok(backlog)
@@ -147,24 +153,18 @@ impl Backlog {
         }
     }
 
-    /// Puts a document among those that wait, if it does. An entity's texts are names of its own.
-    fn take(
-        &mut self,
-        view: &View<'_>,
-        id: NodeId,
-        document: &Document,
-    ) -> Result<(), IngestError> {
-        let read = id.kind() != Some(NodeKind::Entity) && !document.text.is_empty();
-        if read && view.extraction(id)?.as_ref() != Some(&self.document(document)) {
+    /// Puts a document among those that wait, if it does.
+    fn take(&mut self, view: &View<'_>, id: NodeId, text: [u8; 32]) -> Result<(), IngestError> {
+        if view.extraction(id)?.as_ref() != Some(&self.document(text)) {
             self.waiting.push(id);
         }
         Ok(())
     }
 
     /// What a document's extraction is to be made from.
-    fn document(&self, document: &Document) -> ExtractionState {
+    fn document(&self, text: [u8; 32]) -> ExtractionState {
         let version = self.wanted.version.clone();
-        ExtractionState { text: text_hash(document), vocabulary: self.vocabulary.hash(), version }
+        ExtractionState { text, vocabulary: self.vocabulary.hash(), version }
     }
 
     /// What a review's extraction is to be made from.
@@ -177,12 +177,16 @@ impl Backlog {
     }
 }
 
-fn text_hash(document: &Document) -> [u8; 32] {
+/// A hash of a document's texts, where there are any to be read: an entity's are names of its own.
+fn text_hash(id: NodeId, document: &Document) -> Option<[u8; 32]> {
+    if id.kind() == Some(NodeKind::Entity) || document.text.is_empty() {
+        return None;
+    }
     let mut hasher = blake3::Hasher::new();
     for part in document.text.iter().flat_map(|(field, text)| [field, text]) {
         hasher.update(&(part.len() as u64).to_be_bytes()).update(part.as_bytes());
     }
-    *hasher.finalize().as_bytes()
+    Some(*hasher.finalize().as_bytes())
 }
 
 /// Extracts from everything that waits and writes what was found, a chunk at a time; `done` hears
@@ -254,8 +258,10 @@ impl<'a> Run<'a> {
             total.documents += 1;
             total.mentions +=
                 mentions.clone().filter(|(_, found)| found.mention.entity.is_some()).count() as u64;
-            let known = self.store.facts_of_document(NodeId::of(key))?;
-            let (schema, state) = (self.store.schema(), backlog.document(document));
+            let id = NodeId::of(key);
+            let known = self.store.facts_of_document(id)?;
+            let state = backlog.document(text_hash(id, document).unwrap_or_default());
+            let schema = self.store.schema();
             changes.extend(mutations::of_mentions(schema, key, mentions, state, &known)?);
         }
         total.edges.extend(self.store.apply(&changes)?.edges);

@@ -23,7 +23,7 @@ const MOST_PER_WORD: usize = 200;
 /// Entities of a type whose encodings are compared all with all, the most mentioned first.
 const MOST_ENCODED: usize = 4_000;
 /// Below the cosine from which mentions are linked, by so much, two entities are candidates still.
-const MARGIN: f32 = 0.1;
+const MARGIN: f32 = 0.05;
 
 /// Why two entities may be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -291,8 +291,9 @@ fn near(
     names: bool,
     found: &mut Found,
 ) -> Result<bool, LinkError> {
-    let mut places: Vec<usize> =
-        (0..group.sides.len()).filter(|place| !group.forms[*place].is_empty()).collect();
+    let known =
+        |place: &usize| !group.forms[*place].is_empty() && encoder.reads(&group.forms[*place]);
+    let mut places: Vec<usize> = (0..group.sides.len()).filter(known).collect();
     places.sort_by_key(|place| (std::cmp::Reverse(group.sides[*place].mentions), *place));
     let capped = places.len() > MOST_ENCODED;
     places.truncate(MOST_ENCODED);
@@ -304,11 +305,10 @@ fn near(
     let vectors = encodings(store, encoder, &forms)?;
     for a in 0..places.len() {
         for b in a + 1..places.len() {
-            if names && latin[a] == latin[b] {
-                continue;
-            }
+            let across = latin[a] != latin[b];
+            let Some(same) = encoder.same(across).filter(|_| across || !names) else { continue };
             let score = cosine(&vectors[a], &vectors[b]);
-            if score >= encoder.same() - MARGIN {
+            if score >= same - MARGIN {
                 put(found, places[a], places[b], score.min(1.0), Rule::Encoding);
             }
         }

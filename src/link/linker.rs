@@ -1,5 +1,6 @@
 //! Which entity each mention of a text names.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alias::{AliasTable, normal_form};
@@ -50,10 +51,11 @@ pub struct Linked {
 pub struct Linker<'v> {
     schema: &'v Schema,
     vocabulary: &'v Vocabulary,
-    table: AliasTable,
+    /// Built when the first mention without an entity asks for it.
+    table: OnceCell<AliasTable>,
     encoder: Option<(&'v GraphStore, &'v dyn Encode)>,
-    /// By type: places of terms, and the encoding of each of their spellings.
-    encoded: BTreeMap<String, Vec<(usize, Vec<f32>)>>,
+    /// The spellings of each type that was asked for.
+    encoded: BTreeMap<String, Vec<Row>>,
 }
 
 impl<'v> Linker<'v> {
@@ -66,7 +68,7 @@ impl<'v> Linker<'v> {
         encoder: Option<&'v dyn Encode>,
     ) -> Self {
         let encoder = encoder.map(|encoder| (store, encoder));
-        let table = AliasTable::new(vocabulary);
+        let table = OnceCell::new();
         Self { schema, vocabulary, table, encoder, encoded: BTreeMap::new() }
     }
 
@@ -88,7 +90,7 @@ impl<'v> Linker<'v> {
         let phrase = (mention.entity_type.clone(), mention.surface.clone());
         let link = if !self.schema.names_entities(&mention.entity_type) {
             Link::Nil
-        } else if let Some(place) = self.table.find(&mention.entity_type, &mention.surface) {
+        } else if let Some(place) = self.table().find(&mention.entity_type, &mention.surface) {
             mention.entity = Some(term(place));
             Link::Alias
         } else if let Some((place, score)) = near.get(&phrase) {
@@ -120,25 +122,31 @@ impl<'v> Linker<'v> {
             mention.entity.is_none() && self.schema.names_entities(&mention.entity_type)
         });
         let unknown = mentions
-            .filter(|mention| self.table.find(&mention.entity_type, &mention.surface).is_none())
+            .filter(|mention| self.table().find(&mention.entity_type, &mention.surface).is_none())
             .map(|mention| (mention.entity_type.as_str(), mention.surface.as_str()));
-        let phrases: Vec<(&str, &str)> =
-            unknown.collect::<BTreeSet<_>>().into_iter().filter(|(t, _)| self.has(t)).collect();
+        let phrases: Vec<(&str, &str)> = unknown
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter(|(entity_type, surface)| self.has(entity_type) && encoder.reads(surface))
+            .collect();
         let surfaces: Vec<&str> = phrases.iter().map(|(_, surface)| *surface).collect();
         let vectors = encodings(store, encoder, &surfaces)?;
         for ((entity_type, surface), vector) in phrases.into_iter().zip(vectors) {
+            let names = !self.schema.by_encoding(entity_type);
             let terms = self.terms(entity_type, store, encoder)?;
-            if let Some((place, score)) = nearest(&vector, terms, encoder.same())
-                && self.may_mean(entity_type, surface, place)
-            {
-                near.insert((entity_type.to_owned(), surface.to_owned()), (place, score));
+            if let Some(found) = nearest((surface, &vector), terms, names, encoder) {
+                near.insert((entity_type.to_owned(), surface.to_owned()), found);
             }
         }
         Ok(near)
     }
 
+    fn table(&self) -> &AliasTable {
+        self.table.get_or_init(|| AliasTable::new(self.vocabulary))
+    }
+
     fn has(&self, entity_type: &str) -> bool {
-        self.table.spellings(entity_type).next().is_some()
+        self.table().spellings(entity_type).next().is_some()
     }
 
     fn terms(
@@ -146,35 +154,54 @@ impl<'v> Linker<'v> {
         entity_type: &str,
         store: &GraphStore,
         encoder: &dyn Encode,
-    ) -> Result<&[(usize, Vec<f32>)], LinkError> {
+    ) -> Result<&[Row], LinkError> {
         if !self.encoded.contains_key(entity_type) {
+            let spellings = self.table().spellings(entity_type);
             let (places, surfaces): (Vec<usize>, Vec<&str>) =
-                self.table.spellings(entity_type).unzip();
+                spellings.filter(|(_, surface)| encoder.reads(surface)).unzip();
             let vectors = encodings(store, encoder, &surfaces)?;
-            let rows = places.into_iter().zip(vectors).collect();
+            let latin = surfaces.iter().map(|surface| is_latin(surface));
+            let rows = places.into_iter().zip(latin).zip(vectors);
+            let rows = rows.map(|((place, latin), vector)| Row { place, latin, vector }).collect();
             self.encoded.insert(entity_type.to_owned(), rows);
         }
         Ok(self.encoded.get(entity_type).map_or(&[], Vec::as_slice))
     }
+}
 
-    /// Names are found by their letters, and letters say nothing across scripts.
-    fn may_mean(&self, entity_type: &str, surface: &str, place: usize) -> bool {
-        let surfaces = &self.vocabulary.terms()[place].surfaces;
-        self.schema.by_encoding(entity_type)
-            || surfaces.iter().all(|known| is_latin(known) != is_latin(surface))
-    }
+/// A spelling of a term.
+struct Row {
+    /// The term's place in the vocabulary.
+    place: usize,
+    latin: bool,
+    vector: Vec<f32>,
 }
 
 /// Type and surface to the place of a term and the cosine.
 type Nearest = BTreeMap<(String, String), (usize, f32)>;
 
-/// The term nearest to `vector`, when it is at least as near as `same`; of equals the first.
-fn nearest(vector: &[f32], terms: &[(usize, Vec<f32>)], same: f32) -> Option<(usize, f32)> {
-    let scored = terms.iter().map(|(place, term)| (*place, cosine(vector, term)));
-    let best = scored.reduce(|best, next| {
-        if next.1.total_cmp(&best.1).then(best.0.cmp(&next.0)).is_gt() { next } else { best }
-    });
-    best.filter(|(_, score)| *score >= same)
+/// The term that lies nearest above the cosine at which the encoder takes two for one; of equals the
+/// first. Names are found by their letters, and by encoding only across scripts, where letters say
+/// nothing.
+fn nearest(
+    (surface, vector): (&str, &[f32]),
+    rows: &[Row],
+    names: bool,
+    encoder: &dyn Encode,
+) -> Option<(usize, f32)> {
+    let latin = is_latin(surface);
+    let mut best: Option<(usize, f32, f32)> = None;
+    for row in rows {
+        let across = row.latin != latin;
+        let Some(same) = encoder.same(across).filter(|_| across || !names) else { continue };
+        let score = cosine(vector, &row.vector);
+        let above = score - same;
+        // Cosines across scripts are lower: what counts is how far each is above its own mark.
+        if above >= 0.0 && best.is_none_or(|(.., kept)| above > kept) {
+            best = Some((row.place, score, above));
+        }
+    }
+    best.map(|(place, score, _)| (place, score))
 }
 
 /// Is every letter Latin?

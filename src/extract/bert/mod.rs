@@ -8,6 +8,7 @@
 mod candidate;
 mod encoder;
 mod model;
+mod phrase;
 mod weights;
 mod window;
 
@@ -26,7 +27,9 @@ use self::weights::compute;
 use super::span::SpanWalk;
 use super::surface::{Lexicon, Match, resolve};
 use super::vocabulary::Derived;
-use super::{ExtractError, Extraction, Extractor, Mention, Method, Vocabulary, check_lengths};
+use super::{
+    Encode, ExtractError, Extraction, Extractor, Mention, Method, Vocabulary, check_lengths,
+};
 
 /// Phrases that are compared with the concepts at a time.
 const PHRASES_AT_ONCE: usize = 256;
@@ -216,6 +219,10 @@ impl Bert {
 impl Extractor for Bert {
     fn version(&self) -> &str {
         &self.version
+    }
+
+    fn encoder(&self) -> Option<&dyn Encode> {
+        Some(self)
     }
 
     /// # Errors
