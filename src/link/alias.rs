@@ -46,9 +46,10 @@ impl AliasTable {
         exact.or(written.first()).map(|(term, _)| *term)
     }
 
-    /// Every spelling of a type with the place of its term, ascending by normal form.
-    pub fn spellings(&self, entity_type: &str) -> impl Iterator<Item = (usize, &str)> {
-        let terms = self.terms.get(entity_type).into_iter().flat_map(BTreeMap::values);
-        terms.flatten().map(|(term, surface)| (*term, surface.as_str()))
+    /// Every normal form of a type with the place of its term, ascending; a form of several terms
+    /// with each.
+    pub fn forms(&self, entity_type: &str) -> impl Iterator<Item = (usize, &str)> {
+        let forms = self.terms.get(entity_type).into_iter().flatten();
+        forms.flat_map(|(form, terms)| terms.iter().map(move |(term, _)| (*term, form.as_str())))
     }
 }

@@ -87,7 +87,7 @@ impl<'v> Linker<'v> {
         if mention.entity.is_some() {
             return Linked { mention, link: Link::Extractor };
         }
-        let phrase = (mention.entity_type.clone(), mention.surface.clone());
+        let phrase = (mention.entity_type.clone(), normal_form(&mention.surface));
         let link = if !self.schema.names_entities(&mention.entity_type) {
             Link::Nil
         } else if let Some(place) = self.table().find(&mention.entity_type, &mention.surface) {
@@ -123,19 +123,20 @@ impl<'v> Linker<'v> {
         });
         let unknown = mentions
             .filter(|mention| self.table().find(&mention.entity_type, &mention.surface).is_none())
-            .map(|mention| (mention.entity_type.as_str(), mention.surface.as_str()));
-        let phrases: Vec<(&str, &str)> = unknown
+            .map(|mention| (mention.entity_type.clone(), normal_form(&mention.surface)));
+        // All spellings of one form are encoded as one, so that they cannot part here.
+        let phrases: Vec<(String, String)> = unknown
             .collect::<BTreeSet<_>>()
             .into_iter()
-            .filter(|(entity_type, surface)| self.has(entity_type) && encoder.reads(surface))
+            .filter(|(entity_type, form)| self.has(entity_type) && encoder.reads(form))
             .collect();
-        let surfaces: Vec<&str> = phrases.iter().map(|(_, surface)| *surface).collect();
-        let vectors = encodings(store, encoder, &surfaces)?;
-        for ((entity_type, surface), vector) in phrases.into_iter().zip(vectors) {
-            let names = !self.schema.by_encoding(entity_type);
-            let terms = self.terms(entity_type, store, encoder)?;
-            if let Some(found) = nearest((surface, &vector), terms, names, encoder) {
-                near.insert((entity_type.to_owned(), surface.to_owned()), found);
+        let forms: Vec<&str> = phrases.iter().map(|(_, form)| form.as_str()).collect();
+        let vectors = encodings(store, encoder, &forms)?;
+        for (phrase, vector) in phrases.into_iter().zip(vectors) {
+            let names = !self.schema.by_encoding(&phrase.0);
+            let terms = self.terms(&phrase.0, store, encoder)?;
+            if let Some(found) = nearest((&phrase.1, &vector), terms, names, encoder) {
+                near.insert(phrase, found);
             }
         }
         Ok(near)
@@ -146,7 +147,7 @@ impl<'v> Linker<'v> {
     }
 
     fn has(&self, entity_type: &str) -> bool {
-        self.table().spellings(entity_type).next().is_some()
+        self.table().forms(entity_type).next().is_some()
     }
 
     fn terms(
@@ -156,13 +157,20 @@ impl<'v> Linker<'v> {
         encoder: &dyn Encode,
     ) -> Result<&[Row], LinkError> {
         if !self.encoded.contains_key(entity_type) {
-            let spellings = self.table().spellings(entity_type);
-            let (places, surfaces): (Vec<usize>, Vec<&str>) =
-                spellings.filter(|(_, surface)| encoder.reads(surface)).unzip();
-            let vectors = encodings(store, encoder, &surfaces)?;
-            let latin = surfaces.iter().map(|surface| is_latin(surface));
-            let rows = places.into_iter().zip(latin).zip(vectors);
-            let rows = rows.map(|((place, latin), vector)| Row { place, latin, vector }).collect();
+            let scripts: BTreeSet<(usize, bool)> = self
+                .table()
+                .forms(entity_type)
+                .map(|(place, form)| (place, is_latin(form)))
+                .collect();
+            let forms = self.table().forms(entity_type);
+            let forms: Vec<_> = forms.filter(|(_, form)| encoder.reads(form)).collect();
+            let phrases: Vec<&str> = forms.iter().map(|(_, form)| *form).collect();
+            let vectors = encodings(store, encoder, &phrases)?;
+            let row = |((place, form), vector): (&(usize, &str), Vec<f32>)| {
+                let latin = is_latin(form);
+                Row { place: *place, latin, both: scripts.contains(&(*place, !latin)), vector }
+            };
+            let rows = forms.iter().zip(vectors).map(row).collect();
             self.encoded.insert(entity_type.to_owned(), rows);
         }
         Ok(self.encoded.get(entity_type).map_or(&[], Vec::as_slice))
@@ -174,26 +182,30 @@ struct Row {
     /// The term's place in the vocabulary.
     place: usize,
     latin: bool,
+    /// Is the term also written in the other script?
+    both: bool,
     vector: Vec<f32>,
 }
 
-/// Type and surface to the place of a term and the cosine.
+/// Type and normal form to the place of a term and the cosine.
 type Nearest = BTreeMap<(String, String), (usize, f32)>;
 
 /// The term that lies nearest above the cosine at which the encoder takes two for one; of equals the
-/// first. Names are found by their letters, and by encoding only across scripts, where letters say
-/// nothing.
+/// first. Names are found by their letters, and by encoding only where letters say nothing: across
+/// scripts, when the term has no spelling in the phrase's own.
 fn nearest(
-    (surface, vector): (&str, &[f32]),
+    (form, vector): (&str, &[f32]),
     rows: &[Row],
     names: bool,
     encoder: &dyn Encode,
 ) -> Option<(usize, f32)> {
-    let latin = is_latin(surface);
+    let latin = is_latin(form);
     let mut best: Option<(usize, f32, f32)> = None;
     for row in rows {
         let across = row.latin != latin;
-        let Some(same) = encoder.same(across).filter(|_| across || !names) else { continue };
+        let Some(same) = encoder.same(across).filter(|_| !names || (across && !row.both)) else {
+            continue;
+        };
         let score = cosine(vector, &row.vector);
         let above = score - same;
         // Cosines across scripts are lower: what counts is how far each is above its own mark.

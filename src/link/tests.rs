@@ -24,8 +24,11 @@ impl Encode for Words {
         self.0.fetch_add(phrases.len(), Ordering::Relaxed);
         let known = |phrase: &str, sense: &[&str]| sense.contains(&&*phrase.to_lowercase());
         let encoding = |phrase: &&str| {
-            let mut row = SENSES.map(|sense| f32::from(u8::from(known(phrase, sense)))).to_vec();
-            row.push(f32::from(u8::from(row.iter().sum::<f32>() == 0.0)));
+            let mut row = vec![0.0; SENSES.len() + 256];
+            let sense = SENSES.iter().position(|sense| known(phrase, sense));
+            // Phrases that it does not know are each unlike the others.
+            let other = SENSES.len() + usize::from(blake3::hash(phrase.as_bytes()).as_bytes()[0]);
+            row[sense.unwrap_or(other)] = 1.0;
             row
         };
         Ok(phrases.iter().map(encoding).collect())
