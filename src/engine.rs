@@ -5,9 +5,11 @@
 //! take the snapshot that is there and wait for nobody.
 
 mod error;
+mod explain;
+mod merge;
 mod write;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,11 +17,11 @@ use arc_swap::ArcSwap;
 use petgraph::visit::{EdgeRef, UndirectedAdaptor};
 
 use crate::event::NodeKey;
-use crate::explain::{History, TextSpan};
+use crate::explain::History;
 use crate::extract::Extractor;
 use crate::graph::{EdgeIndex, NodeIndex};
-use crate::ingest::Backlog;
-use crate::interest::{self, Explanation, Interest, InterestParams, MAX_SPANS};
+use crate::ingest::{Backlog, Catalogue};
+use crate::interest::{self, Interest, InterestParams};
 use crate::recommend::{self, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::snapshot::Snapshot;
@@ -48,6 +50,8 @@ pub struct Engine {
     current: ArcSwap<Snapshot>,
     past: Mutex<VecDeque<(u64, Timestamp, Arc<Snapshot>)>>,
     writing: Mutex<()>,
+    /// The catalogue's words, once a write has asked for them.
+    catalogue: Mutex<Option<Catalogue>>,
 }
 
 impl Engine {
@@ -75,8 +79,8 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let current = Snapshot::build(&store.view(), None, recommend::CACHED)?;
         let current = ArcSwap::from_pointee(current);
-        let (past, writing) = (Mutex::default(), Mutex::default());
-        Ok(Self { store, extractor, current, past, writing })
+        let (past, writing, catalogue) = Default::default();
+        Ok(Self { store, extractor, current, past, writing, catalogue })
     }
 
     /// The schema of the store.
@@ -120,13 +124,13 @@ impl Engine {
         Ok(built)
     }
 
-    /// How many documents wait for extraction; none where there is no extractor.
+    /// How many documents and reviews wait for extraction; none where there is no extractor.
     ///
     /// # Errors
     /// [`EngineError::Ingest`].
     pub fn backlog(&self) -> Result<usize, EngineError> {
         let Some(extractor) = &self.extractor else { return Ok(0) };
-        Ok(Backlog::of(&self.store.view(), self.schema(), &**extractor)?.waiting.len())
+        Ok(Backlog::of(&self.store.view(), self.schema(), &**extractor)?.len())
     }
 
     /// The extractor, where there is one.
@@ -169,45 +173,6 @@ impl Engine {
         Ok((snapshot, interests))
     }
 
-    /// Why a user is into an entity.
-    ///
-    /// # Errors
-    /// [`EngineError::Unknown`] and [`EngineError::NoInterest`], and those of a snapshot.
-    pub fn explain_interest(
-        &self,
-        user: &NodeKey,
-        entity: &NodeKey,
-        moment: &Moment,
-    ) -> Result<(Arc<Snapshot>, Explanation), EngineError> {
-        let (snapshot, interests) = self.interests(user, moment, Vec::new(), usize::MAX)?;
-        find(&snapshot, entity)?;
-        let found = interests.into_iter().find(|interest| interest.entity == entity.name);
-        let interest = found.ok_or_else(|| EngineError::NoInterest {
-            user: user.clone(),
-            entity: entity.clone(),
-        })?;
-        let mut evidence = self.spans(&interest, entity)?;
-        let evidence_capped = evidence.len() > MAX_SPANS;
-        evidence.truncate(MAX_SPANS);
-        Ok((snapshot, Explanation { interest, evidence, evidence_capped }))
-    }
-
-    /// Where the texts behind an interest name its entity: all, or more than [`MAX_SPANS`].
-    fn spans(&self, interest: &Interest, entity: &NodeKey) -> Result<Vec<TextSpan>, EngineError> {
-        let (mut spans, mut seen) = (Vec::new(), BTreeSet::new());
-        let events =
-            interest.contributions.iter().filter_map(|why| why.contribution.event.as_ref());
-        for event in events {
-            let document = NodeKey { kind: event.target_kind, name: event.target.clone() };
-            if spans.len() > MAX_SPANS || !seen.insert(document.clone()) {
-                continue;
-            }
-            let evidence = self.evidence(&document, self.schema().mentions(), entity)?;
-            spans.extend(evidence.into_iter().filter_map(|(_, why)| TextSpan::of(&document, why)));
-        }
-        Ok(spans)
-    }
-
     /// What to show a user: see [`recommend::recommend`].
     ///
     /// # Errors
@@ -224,7 +189,8 @@ impl Engine {
         Ok((snapshot, answers))
     }
 
-    /// The evidence of an edge, ascending by time.
+    /// The evidence of an edge, ascending by time; of merged entities, that of all that are read as
+    /// one.
     ///
     /// # Errors
     /// [`EngineError::Store`].
@@ -234,10 +200,19 @@ impl Engine {
         relation: RelationId,
         target: &NodeKey,
     ) -> Result<Vec<(Stamp, Evidence)>, EngineError> {
-        let edge = EdgeKey { source: NodeId::of(source), relation, target: NodeId::of(target) };
         let view = self.store.view();
-        let found = view.evidence_of(&edge)?.map(|item| item.map(|(_, stamp, why)| (stamp, why)));
-        Ok(found.collect::<Result<_, _>>()?)
+        let merges = view.merges()?;
+        let mut found = Vec::new();
+        for source in merges.members(NodeId::of(source)) {
+            for target in merges.members(NodeId::of(target)) {
+                for item in view.evidence_of(&EdgeKey { source, relation, target })? {
+                    let (_, stamp, why) = item?;
+                    found.push((stamp, why));
+                }
+            }
+        }
+        found.sort_by_key(|(stamp, _)| *stamp);
+        Ok(found)
     }
 
     /// The node with this key.
@@ -259,12 +234,33 @@ impl Engine {
         direction: petgraph::Direction,
     ) -> Result<Vec<(EdgeKey, Edge)>, EngineError> {
         self.node(key)?;
-        let (view, id) = (self.store.view(), NodeId::of(key));
-        let edges = match direction {
-            petgraph::Outgoing => view.edges_out(id)?,
-            petgraph::Incoming => view.edges_in(id)?,
-        };
-        Ok(edges.collect::<Result<_, _>>()?)
+        let view = self.store.view();
+        let merges = view.merges()?;
+        let (mut edges, mut united) = (BTreeMap::new(), BTreeSet::new());
+        for id in merges.members(NodeId::of(key)) {
+            let found = match direction {
+                petgraph::Outgoing => view.edges_out(id)?,
+                petgraph::Incoming => view.edges_in(id)?,
+            };
+            for item in found {
+                let (edge, folded) = item?;
+                if merges.touches(&edge) {
+                    united.insert(merges.read_edge(&edge));
+                } else {
+                    edges.insert(edge, folded);
+                }
+            }
+        }
+        for edge in united {
+            let folded = view.united_edge(&merges, &edge, Timestamp::MAX)?;
+            edges.extend(folded.map(|folded| (edge, folded)));
+        }
+        let mut edges: Vec<_> = edges.into_iter().collect();
+        edges.sort_by_key(|(edge, _)| match direction {
+            petgraph::Outgoing => (edge.relation, edge.target),
+            petgraph::Incoming => (edge.relation, edge.source),
+        });
+        Ok(edges)
     }
 
     /// The likeliest paths between two nodes, in either direction of each edge.

@@ -5,6 +5,7 @@ pub mod schema;
 pub mod event;
 pub mod store;
 pub mod extract;
+pub mod link;
 pub mod ingest;
 pub mod graph;
 pub mod traverse;

@@ -122,14 +122,15 @@ impl Snapshot {
         Ok(slot.get().map_or(&[], |ranked| ranked))
     }
 
-    /// The entities of an item or a content, each with the relation that speaks most for it and
+    /// The entities of an item or a content that an interest in it passes over to, each with the relation that speaks most for it and
     /// its share among the node's entities of the same type; ascending by entity.
     pub fn entities(&self, node: NodeIndex) -> Vec<Facet> {
         let mut best: HashMap<NodeIndex, Facet> = HashMap::new();
         for edge in (&self.graph).edges_directed(node, Outgoing) {
             let (entity, data) = (edge.target(), edge.data());
             let weight = self.weigh(edge.id(), data);
-            if self.names.kind(entity) != NodeKind::Entity || weight <= 0.0 {
+            let passes = self.schema.carries_interest(data.relation);
+            if self.names.kind(entity) != NodeKind::Entity || weight <= 0.0 || !passes {
                 continue;
             }
             let facet = Facet { entity, relation: data.relation, share: weight };

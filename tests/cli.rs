@@ -10,5 +10,7 @@ mod crash;
 mod demo;
 #[path = "cli/input.rs"]
 mod input;
+#[path = "cli/merges.rs"]
+mod merges;
 #[path = "cli/program.rs"]
 mod program;

@@ -83,7 +83,7 @@ impl Args {
     ) -> anyhow::Result<ExitCode> {
         let store = GraphStore::open(path, false, None)?;
         let backlog = Backlog::of(&store.view(), store.schema(), extractor)?;
-        let total = backlog.waiting.len() as u64;
+        let total = backlog.len() as u64;
         let mut told = Told::new(interrupts());
         let found = ingest::extract_backlog(&store, extractor, &backlog, &mut |done| {
             told.step(Progress::Extracted(done, total));
@@ -94,6 +94,9 @@ impl Args {
             Output::Json => write_json(out, &found)?,
             Output::Text => {
                 writeln!(out, "mentions  {} in {} documents", found.mentions, found.documents)?;
+                if found.reviews > 0 {
+                    writeln!(out, "opinions  {} in {} reviews", found.opinions, found.reviews)?;
+                }
             }
         }
         Ok(ExitCode::Done)

@@ -136,6 +136,9 @@ fn tell(out: &mut dyn Write, report: &LoadReport) -> anyhow::Result<()> {
     }
     let found = &report.extraction;
     writeln!(out, "mentions  {} in {} documents", found.mentions, found.documents)?;
+    if found.reviews > 0 {
+        writeln!(out, "opinions  {} in {} reviews", found.opinions, found.reviews)?;
+    }
     writeln!(out, "sequence  {}", report.sequence)?;
     Ok(())
 }

@@ -3,15 +3,18 @@
 //! Results go to stdout, progress and errors to stderr. What went wrong is one line, and the
 //! [`ExitCode`] says what kind of wrong it was.
 
+mod alias;
 mod answer;
 mod completions;
 mod convert;
 mod demo;
+mod duplicates;
 mod evaluate;
 mod export;
 mod extract;
 mod generate;
 mod load;
+mod merge;
 mod progress;
 mod query;
 mod retract;
@@ -89,6 +92,10 @@ enum Command {
     Stats(stats::Args),
     Verify(verify::Args),
     Retract(retract::Args),
+    Alias(alias::Args),
+    Duplicates(duplicates::Args),
+    Merge(merge::MergeArgs),
+    Unmerge(merge::UnmergeArgs),
     Generate(generate::Args),
     Serve(serve::Args),
     Completions(completions::Args),
@@ -155,6 +162,10 @@ fn dispatch(
         Command::Stats(args) => args.run(out),
         Command::Verify(args) => args.run(out),
         Command::Retract(args) => args.run(out),
+        Command::Alias(args) => args.run(out),
+        Command::Duplicates(args) => args.run(out),
+        Command::Merge(args) => args.run(out),
+        Command::Unmerge(args) => args.run(out),
         Command::Generate(args) => args.run(out),
         Command::Serve(args) => args.run(out),
         Command::Completions(args) => args.run(out),

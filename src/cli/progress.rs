@@ -34,7 +34,7 @@ impl Told {
         let line = match progress {
             Progress::Items(n) => format!("committed {n} items"),
             Progress::Events(n) => format!("committed {n} events"),
-            Progress::Extracted(n, of) => format!("extracted from {n} of {of} documents"),
+            Progress::Extracted(n, of) => format!("extracted from {n} of {of} texts"),
         };
         match &self.bar {
             Some(bar) => {

@@ -173,13 +173,19 @@ impl Source {
         let mut events =
             interest.contributions.iter().filter_map(|why| why.contribution.event.as_ref());
         let about = events.find(|event| event.target == span.document.name);
-        let label = about.map_or(&span.document.name, |event| &event.label).clone();
+        let mut label = about.map_or(&span.document.name, |event| &event.label).clone();
         let bytes = (span.span.byte_start, span.span.byte_end);
         let sentence = match self {
             Self::Store(engine) => {
-                let document = engine.node(&span.document)?.document;
-                let text = document.as_ref().and_then(|found| found.text.get(&span.field));
-                text.map(|text| sentence(text, bytes).to_owned())
+                let document = engine.node(&span.document)?.document.unwrap_or_default();
+                let text = if let Some(event_id) = &span.event_id {
+                    // The event's target is what is judged, not what was reviewed.
+                    label = document.title().unwrap_or(&label).to_owned();
+                    engine.text_of_event(event_id)?
+                } else {
+                    document.text.get(&span.field).cloned()
+                };
+                text.map(|text| sentence(&text, bytes).to_owned())
             }
             Self::Server(_) => None,
         };

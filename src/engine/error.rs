@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::event::{EventError, NodeKey};
 use crate::extract::ExtractError;
 use crate::ingest::IngestError;
+use crate::link::LinkError;
 use crate::recommend::RecommendError;
 use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
@@ -48,6 +49,9 @@ pub enum EngineError {
     /// The extractor failed.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// Nothing could be linked, merged or unmerged.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// No snapshot could be built.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),

@@ -1,14 +1,15 @@
 //! What changes the graph: to the store, to disk, and into a new snapshot, in this order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Engine, EngineError, lock};
 use crate::event::{Document, Event, NodeKey};
-use crate::ingest::{self, Backlog, LoadParams, LoadReport, Progress, mutations};
+use crate::ingest::{self, Backlog, Catalogue, LoadParams, LoadReport, Progress, mutations};
 use crate::recommend;
+use crate::schema::{NodeKind, Timestamp};
 use crate::snapshot::{Name, Snapshot};
-use crate::store::{Edge, EdgeKey, Mutation, Node, NodeId, Outcome};
+use crate::store::{Applied, Edge, EdgeKey, EvidenceId, Mutation, Node, NodeId, Outcome};
 
 /// Newer edges over a base, as a share of the base, at which the base is built anew.
 const MERGE_SHARE: usize = 16;
@@ -24,17 +25,47 @@ pub struct Written {
 }
 
 impl Engine {
-    /// Writes events as one batch and returns when they are on disk and in the snapshot.
+    /// Writes events as one batch, reads the reviews among them where the extractor does, and
+    /// returns when all of it is on disk and in the snapshot.
     ///
     /// # Errors
-    /// [`EngineError::Store`]; then none was written.
+    /// [`EngineError::Store`]; then none was written. [`EngineError::Ingest`]; then all were, and
+    /// some reviews still wait for extraction.
     pub fn write_events(&self, events: Vec<Event>) -> Result<Written, EngineError> {
         let _one_writer = lock(&self.writing);
+        let texts = events.iter().filter(|event| event.text.is_some());
+        let reviews = texts.map(|event| EvidenceId::of_event(&event.event_id)).collect();
         let mutations: Vec<_> = events.into_iter().map(mutations::of_event).collect();
-        let applied = self.store.apply(&mutations)?;
+        let Applied { outcomes, mut sequence, mut edges } = self.store.apply(&mutations)?;
         self.store.sync()?;
-        self.advance(&[], &applied.edges)?;
-        Ok(Written { outcomes: applied.outcomes, sequence: applied.sequence })
+        let read = self.read_reviews(&reviews);
+        if let Ok(found) = &read {
+            edges.extend(found);
+        }
+        sequence = sequence.max(self.advance(&[], &edges)?);
+        read?;
+        Ok(Written { outcomes, sequence })
+    }
+
+    /// Extracts from the texts of events, where the extractor reads such; says what edges changed.
+    fn read_reviews(&self, ids: &BTreeSet<EvidenceId>) -> Result<Vec<EdgeKey>, EngineError> {
+        let Some(extractor) = self.extractor.as_deref().filter(|found| found.finds_relations())
+        else {
+            return Ok(Vec::new());
+        };
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut slot = lock(&self.catalogue);
+        let view = self.store.view();
+        let catalogue = match slot.take() {
+            Some(catalogue) => catalogue,
+            None => Catalogue::of(&view)?,
+        };
+        let backlog = Backlog::of_events(&view, extractor, &catalogue, ids);
+        *slot = Some(catalogue);
+        drop(view);
+        Ok(ingest::extract_backlog(&self.store, extractor, &backlog?, &mut |_| {})?.edges)
     }
 
     /// Writes documents as one batch, extracts from their texts, and returns when all of it is on
@@ -45,26 +76,63 @@ impl Engine {
     /// extraction.
     pub fn upsert(&self, documents: Vec<(NodeKey, Document)>) -> Result<u64, EngineError> {
         let _one_writer = lock(&self.writing);
-        let ids: Vec<NodeId> = documents.iter().map(|(key, _)| NodeId::of(key)).collect();
+        let documents: BTreeMap<_, _> = documents.into_iter().collect();
+        let ids: BTreeSet<NodeId> = documents.keys().map(NodeId::of).collect();
+        let mut slot = lock(&self.catalogue);
+        // Without an extractor nobody asks for the words; where the write fails they are read anew.
+        let known = slot.take();
+        let catalogue = match &self.extractor {
+            Some(extractor) => Some((extractor, self.catalogue_with(known, &documents)?)),
+            None => None,
+        };
+        let documents = documents.into_iter().collect();
         let (_, mut edges) = ingest::write_documents(&self.store, documents)?;
         self.store.sync()?;
-        if let Some(extractor) = &self.extractor {
-            let mut backlog = Backlog::of(&self.store.view(), self.schema(), &**extractor)?;
-            backlog.waiting.retain(|id| ids.contains(id));
+        if let Some((extractor, catalogue)) = catalogue {
+            let view = self.store.view();
+            let backlog = Backlog::of_documents(&view, &**extractor, &catalogue, &ids)?;
+            drop(view);
             let found = ingest::extract_backlog(&self.store, &**extractor, &backlog, &mut |_| {})?;
             edges.extend(found.edges);
+            *slot = Some(catalogue);
         }
-        self.advance(&ids, &edges)
+        self.advance(&ids.into_iter().collect::<Vec<_>>(), &edges)
     }
 
-    /// Takes an event back; says whether it was there.
+    /// The catalogue as it is once `documents` are written.
+    fn catalogue_with(
+        &self,
+        known: Option<Catalogue>,
+        documents: &BTreeMap<NodeKey, Document>,
+    ) -> Result<Catalogue, EngineError> {
+        let view = self.store.view();
+        let mut catalogue = match known {
+            Some(catalogue) => catalogue,
+            None => Catalogue::of(&view)?,
+        };
+        for (key, document) in documents {
+            if let Some(old) = view.node(NodeId::of(key))?.and_then(|node| node.document) {
+                catalogue.remove(self.schema(), key, &old);
+            }
+            catalogue.add(self.schema(), key, document);
+        }
+        Ok(catalogue)
+    }
+
+    /// Takes an event back, with the opinions in its text; says whether it was there.
     ///
     /// # Errors
     /// [`EngineError::Store`].
     pub fn retract_event(&self, event_id: &str) -> Result<bool, EngineError> {
         let _one_writer = lock(&self.writing);
-        let Some(fact) = self.store.fact_of_event(event_id)? else { return Ok(false) };
-        let applied = self.store.apply(&[Mutation::Remove(fact)])?;
+        let facts = self.store.facts_of_event(EvidenceId::of_event(event_id))?;
+        if facts.is_empty() {
+            return Ok(false);
+        }
+        let text = self.text_of_event(event_id)?;
+        let changes: Vec<_> = facts.into_iter().map(Mutation::Remove).collect();
+        let applied = self.store.apply(&changes)?;
+        self.store.forget(text.as_deref().into_iter())?;
         self.store.sync()?;
         self.advance(&[], &applied.edges)?;
         Ok(true)
@@ -78,11 +146,13 @@ impl Engine {
     pub fn retract_document(&self, key: &NodeKey) -> Result<bool, EngineError> {
         let _one_writer = lock(&self.writing);
         let id = NodeId::of(key);
-        if self.store.view().node(id)?.is_none_or(|node| node.document.is_none()) {
-            return Ok(false);
-        }
+        let found = self.store.view().node(id)?.and_then(|node| node.document);
+        let Some(document) = found else { return Ok(false) };
+        // A copy of the words would keep what is gone: the next write reads them anew.
+        *lock(&self.catalogue) = None;
         let known = self.store.facts_of_document(id)?;
         let applied = self.store.apply(&mutations::of_retraction(key, known))?;
+        self.store.forget(document.text.values().map(String::as_str))?;
         self.store.sync()?;
         self.advance(&[id], &applied.edges)?;
         Ok(true)
@@ -98,6 +168,7 @@ impl Engine {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<LoadReport, EngineError> {
         let _one_writer = lock(&self.writing);
+        *lock(&self.catalogue) = None;
         let report = ingest::load(&self.store, self.extractor.as_deref(), params, progress)?;
         self.rebuild()?;
         Ok(report)
@@ -115,9 +186,18 @@ impl Engine {
         for id in ids {
             names.extend(view.node(id)?.map(|node| (id, node)));
         }
+        // An entity without a title keeps the label that its edges gave it.
+        let titled = |node: &Node| node.document.as_ref().is_some_and(|d| d.title().is_some());
+        names.retain(|(id, node)| node.key.kind != NodeKind::Entity || new(id) || titled(node));
+        let merges = view.merges()?;
         let mut changed = Vec::new();
         for key in edges {
-            changed.push((*key, view.edge(key)?));
+            changed.push(if merges.touches(key) {
+                let key = merges.read_edge(key);
+                (key, view.united_edge(&merges, &key, Timestamp::MAX)?)
+            } else {
+                (*key, view.edge(key)?)
+            });
         }
         let names = names.into_iter().map(|(id, node)| (id, named(node, id, &changed))).collect();
         let next = snapshot.with(sequence, names, changed)?;
@@ -129,7 +209,7 @@ impl Engine {
         Ok(sequence)
     }
 
-    fn rebuild(&self) -> Result<u64, EngineError> {
+    pub(super) fn rebuild(&self) -> Result<u64, EngineError> {
         let snapshot = Snapshot::build(&self.store.view(), None, recommend::CACHED)?;
         let sequence = snapshot.sequence;
         self.current.store(Arc::new(snapshot));

@@ -8,6 +8,9 @@ use super::name::{self, NodeKey};
 use super::{EventError, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use crate::schema::{NodeKind, Timestamp};
 
+/// The attribute of an entity's document that lists other ways in which the entity is written.
+pub const ALIASES: &str = "aliases";
+
 /// One value of an attribute. Texts become edges to entities; numbers and flags are kept as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
@@ -26,7 +29,7 @@ pub struct RawDocument {
     /// The catalogue's own id.
     #[serde(default)]
     pub id: String,
-    /// `item` (also when absent) or `content`.
+    /// `item` (also when absent), `content`, or `entity`, whose only attribute is `aliases`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Text fields by name, such as `title` and `description`.
@@ -52,6 +55,14 @@ pub struct Document {
 }
 
 impl Document {
+    /// Other ways in which it is written: what an entity's document says in `aliases`.
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.attributes.get(ALIASES).into_iter().flatten().filter_map(|value| match value {
+            Value::Text(text) => Some(text.as_str()),
+            Value::Number(_) | Value::Flag(_) => None,
+        })
+    }
+
     /// What people call it: its `title` or `name`, if it has one.
     pub fn title(&self) -> Option<&str> {
         ["title", "name"].iter().find_map(|field| self.text.get(*field)).map(String::as_str)
@@ -67,15 +78,20 @@ impl RawDocument {
         let kind = match self.kind.as_deref().unwrap_or("item") {
             "item" | "" => NodeKind::Item,
             "content" => NodeKind::Content,
+            "entity" => NodeKind::Entity,
             other => {
                 return Err(EventError::Kind {
                     field: "kind",
                     found: other.to_owned(),
-                    known: "item, content".to_owned(),
+                    known: "item, content, entity".to_owned(),
                 });
             }
         };
         let key = NodeKey::checked(kind, self.id, "id", "document")?;
+        if kind == NodeKind::Entity && key.entity_type().is_empty() {
+            let reason = "is no entity's; give `type:name`, such as `brand:sony`";
+            return Err(EventError::Name { field: "id".to_owned(), reason });
+        }
         let mut document = Document::default();
         for (field, text) in self.text {
             name::check(&field, "text")?;
@@ -87,6 +103,11 @@ impl RawDocument {
         }
         for (field, value) in self.attributes {
             name::check(&field, "attributes")?;
+            if kind == NodeKind::Entity && field != ALIASES {
+                let reason = "is no attribute of an entity; an entity has `aliases`, and a `name` \
+                              under `text`";
+                return Err(EventError::Name { field: format!("attributes.{field}"), reason });
+            }
             let values = values(&field, value)?;
             if !values.is_empty() {
                 document.attributes.insert(field, values);

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::schema::{NodeKind, RelationId, Schema, SchemaError, Timestamp};
 
-pub use document::{Document, RawDocument, Value};
+pub use document::{ALIASES, Document, RawDocument, Value};
 pub use name::{MAX_NAME_BYTES, NodeKey, entity_name, folded};
 
 /// The longest text of an event or of a document's field, in bytes.

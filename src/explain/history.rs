@@ -1,4 +1,4 @@
-//! What a user did, event by event.
+//! What a user did, event by event, and what they said in reviews, opinion by opinion.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::store::{Evidence, NodeId, StoreError, View};
 /// One event of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Act {
-    /// The sender's id of the event.
+    /// The sender's id of the event; an opinion has that of its review.
     pub event_id: String,
     /// What the user did.
     pub action: RelationId,
@@ -73,17 +73,24 @@ impl History {
         let mut acts = Vec::new();
         for item in view.evidence_from(user)? {
             let (edge, stamp, evidence) = item?;
-            let Evidence::Event { event_id, strength, value, .. } = evidence else { continue };
+            let (event_id, strength, value) = match evidence {
+                Evidence::Event { event_id, strength, value, .. } => (event_id, strength, value),
+                Evidence::Opinion { event_id, strength, .. } => (event_id, strength, None),
+                Evidence::Attribute { .. } | Evidence::Mention { .. } => continue,
+            };
             let Some(target) = snapshot.names().find(edge.target) else { continue };
             if stamp.at > as_of {
                 continue;
             }
             let masked = masked.contains(&event_id);
             let (action, at) = (edge.relation, stamp.at);
-            acts.push(Act { event_id, action, target, at, strength, value, masked });
+            acts.push((stamp.id, Act { event_id, action, target, at, strength, value, masked }));
         }
-        acts.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.event_id.cmp(&b.event_id)));
-        Ok(Self { acts })
+        // Opinions are of the time and the event of their review.
+        acts.sort_by(|(a_id, a), (b_id, b)| {
+            a.at.cmp(&b.at).then_with(|| a.event_id.cmp(&b.event_id)).then(a_id.cmp(b_id))
+        });
+        Ok(Self { acts: acts.into_iter().map(|(_, act)| act).collect() })
     }
 
     /// The time of the last event.

@@ -292,6 +292,17 @@ impl EvidenceColumns {
                 let (field, surface) = (field.clone().into(), surface.clone().into());
                 ("attribute", false, object([("field", Some(field)), ("surface", Some(surface))]))
             }
+            Evidence::Opinion { event_id, polarity, aspect, opinion, .. } => {
+                let detail = [
+                    ("event_id", Some(event_id.clone().into())),
+                    ("polarity", Some(polarity.clone().into())),
+                    ("byte_start", Some(aspect.bytes.0.into())),
+                    ("byte_end", Some(aspect.bytes.1.into())),
+                    ("surface", Some(aspect.surface.clone().into())),
+                    ("opinion", Some(opinion.surface.clone().into())),
+                ];
+                ("opinion", true, object(detail))
+            }
             Evidence::Mention { field, bytes, surface, method, .. } => {
                 let detail = [
                     ("field", Some(field.clone().into())),

@@ -7,7 +7,7 @@ use crate::event::{Document, NodeKey, Value};
 use crate::graph::NodeIndex;
 use crate::schema::{NodeKind, RelationId, Timestamp, decay};
 use crate::snapshot::Snapshot;
-use crate::store::{Edge, EdgeKey, Evidence, Items, NodeId, Stamp, View};
+use crate::store::{Edge, EdgeKey, Evidence, Items, Merges, NodeId, Stamp, View};
 
 /// A store's graph as of a time.
 pub(super) struct Graph<'a> {
@@ -15,6 +15,7 @@ pub(super) struct Graph<'a> {
     snapshot: &'a Snapshot,
     /// Where each kind starts among the indices.
     starts: [usize; NodeKind::ALL.len() + 1],
+    merges: Merges,
     whole: bool,
 }
 
@@ -62,7 +63,7 @@ impl<'a> Graph<'a> {
         for item in view.edges()? {
             whole &= item?.1.last <= snapshot.as_of;
         }
-        Ok(Self { view, snapshot, starts, whole })
+        Ok(Self { view, snapshot, starts, merges: view.merges()?, whole })
     }
 
     pub fn snapshot(&self) -> &'a Snapshot {
@@ -94,7 +95,8 @@ impl<'a> Graph<'a> {
         &self,
         mut take: impl FnMut(NodeRow<'_>) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        for (place, item) in self.view.nodes()?.enumerate() {
+        let stands = |item: &Result<(NodeId, _), _>| !matches!(item, Ok((id, _)) if self.merges.is_merged(*id));
+        for (place, item) in self.view.nodes()?.filter(stands).enumerate() {
             let (_, node) = item?;
             let index = (place - self.starts[node.key.kind as usize]) as i64;
             let label = self.snapshot.names().label(NodeIndex::new(place));
@@ -159,35 +161,8 @@ impl<'a> Graph<'a> {
     }
 
     fn folded(&self) -> Result<Items<'_, (EdgeKey, Edge)>, ExportError> {
-        if self.whole {
-            return Ok(self.view.edges()?);
-        }
-        let (as_of, schema) = (self.snapshot.as_of, self.view.schema());
-        let mut evidence = self.view.evidence()?.peekable();
-        Ok(Box::new(std::iter::from_fn(move || {
-            let mut open: Option<(EdgeKey, Edge)> = None;
-            loop {
-                let next = match evidence.peek() {
-                    Some(Ok((key, ..))) => Some(*key),
-                    Some(Err(_)) => None,
-                    None => return open.map(Ok),
-                };
-                let another = |(of, _): &(EdgeKey, Edge)| next.is_some_and(|key| key != *of);
-                if open.as_ref().is_some_and(another) {
-                    return open.map(Ok);
-                }
-                match evidence.next()? {
-                    Ok((_, stamp, _)) if stamp.at > as_of => {}
-                    Ok((key, stamp, piece)) => {
-                        let before = open.take().map(|(_, edge)| edge);
-                        let rule = schema.relation(key.relation);
-                        let half_life = rule.and_then(|relation| relation.half_life_days);
-                        open = Some((key, Edge::fold(before, stamp.at, &piece, half_life)));
-                    }
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-        })))
+        let until = Some(self.snapshot.as_of).filter(|_| !self.whole);
+        Ok(self.view.edges_as_read(&self.merges, until)?)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod label;
 use std::path::Path;
 
 pub use error::ExtractError;
+pub(crate) use normalize::{is_unspaced, normalize};
 pub use span::Span;
 pub use surface::Lexicon;
 pub use vocabulary::{Term, Vocabulary};
@@ -116,6 +117,65 @@ pub trait Extractor: Send + Sync {
         texts: &[&str],
         vocabulary: &Vocabulary,
     ) -> Result<Vec<Extraction>, ExtractError>;
+
+    /// Does it find relations? Reviews are read by those that do, for the opinions in them.
+    fn finds_relations(&self) -> bool {
+        false
+    }
+
+    /// Itself, when it reads texts before it looks at a vocabulary: such readings can be kept.
+    fn read_first(&self) -> Option<&dyn ReadFirst> {
+        None
+    }
+
+    /// Its encoder of phrases, when it has one.
+    fn encoder(&self) -> Option<&dyn Encode> {
+        None
+    }
+}
+
+/// The two steps of an extractor whose model reads texts without a vocabulary.
+///
+/// `complete(texts, read(texts), vocabulary)` is `extract(texts, vocabulary)`. What `read` answers
+/// for a text depends on that text and [`Extractor::version`] alone, so it is kept by these two, and
+/// a changed vocabulary has no text read again.
+pub trait ReadFirst {
+    /// What the model finds in each text, in order; every mention with `entity: None`.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`].
+    fn read(&self, texts: &[&str]) -> Result<Vec<Extraction>, ExtractError>;
+
+    /// The whole answer for each text, by what was read in it.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`].
+    fn complete(
+        &self,
+        texts: &[&str],
+        readings: Vec<Extraction>,
+        vocabulary: &Vocabulary,
+    ) -> Result<Vec<Extraction>, ExtractError>;
+}
+
+/// Turns phrases into vectors whose cosine says how near their meanings are.
+pub trait Encode: Send + Sync {
+    /// Changes whenever the encoding of a phrase may change.
+    fn version(&self) -> &str;
+
+    /// One encoding per phrase, in order: of one width, finite, of length 1.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`].
+    fn encode(&self, phrases: &[&str]) -> Result<Vec<Vec<f32>>, ExtractError>;
+
+    /// The cosine from which two phrases are taken for names of one thing: of one script, or `across`
+    /// two (Sony, 索尼). `None` where their encodings cannot be compared. It belongs to the model: what
+    /// is near for one is far for another.
+    fn same(&self, across: bool) -> Option<f32>;
+
+    /// Does the model know the characters of a phrase? What it cannot read is alike to it.
+    fn reads(&self, phrase: &str) -> bool;
 }
 
 /// Builds an extractor, from the model folder when one is given and the extractor has a model.

@@ -55,6 +55,12 @@ impl Vocabulary {
         Self { terms, hash }
     }
 
+    /// The terms of one type alone.
+    #[must_use]
+    pub fn of_type(&self, entity_type: &str) -> Self {
+        Self::new(self.terms.iter().filter(|t| t.entity_type == entity_type).cloned().collect())
+    }
+
     /// The terms, by entity and type.
     pub fn terms(&self) -> &[Term] {
         &self.terms

@@ -19,7 +19,7 @@ pub use self::{
     visit::{EdgeReference, EdgeReferences, Edges, Neighbors, NodeIdentifiers, NodeReferences},
 };
 
-use crate::schema::{RelationId, Timestamp};
+use crate::schema::{RelationId, Timestamp, decay};
 
 /// petgraph's node index, 32 bits wide: a node of one graph.
 pub type NodeIndex = petgraph::graph::NodeIndex<u32>;
@@ -28,7 +28,6 @@ pub type NodeIndex = petgraph::graph::NodeIndex<u32>;
 pub type EdgeIndex = petgraph::graph::EdgeIndex<u32>;
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
-const MILLIS_PER_DAY: f64 = 86_400_000.0;
 
 /// What an edge knows in memory, in 12 bytes: its relation, and its evidence as one decayed sum.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -75,8 +74,7 @@ impl EdgeData {
         match half_life_days {
             Some(half_life) if half_life > 0.0 => {
                 let last = i64::from(self.last_minutes) * MILLIS_PER_MINUTE;
-                let age_days = (now.millis() - last).max(0) as f64 / MILLIS_PER_DAY;
-                sum * (-age_days / half_life).exp2()
+                sum * decay((now.millis() - last).max(0), Some(half_life))
             }
             _ => sum,
         }

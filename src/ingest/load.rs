@@ -88,7 +88,7 @@ pub enum Progress {
     Items(u64),
     /// Events written.
     Events(u64),
-    /// Documents through extraction, and how many there are to go through.
+    /// Documents and reviews through extraction, and how many there are to go through.
     Extracted(u64, u64),
 }
 
@@ -111,7 +111,7 @@ pub fn load(
     let mut report = loading.report;
     if let Some(extractor) = extractor {
         let backlog = Backlog::of(&store.view(), store.schema(), extractor)?;
-        let total = backlog.waiting.len() as u64;
+        let total = backlog.len() as u64;
         report.extraction = extract_backlog(store, extractor, &backlog, &mut |done| {
             progress(Progress::Extracted(done, total));
         })?;

@@ -1,9 +1,12 @@
 //! Events, documents and mentions become mutations; files of them become a graph.
 
 mod backlog;
+mod catalogue;
 mod load;
 mod mapping;
 pub mod mutations;
+pub mod opinion;
+mod reading;
 mod reject;
 mod rows;
 
@@ -14,9 +17,11 @@ use thiserror::Error;
 
 use crate::event::EventError;
 use crate::extract::ExtractError;
+use crate::link::LinkError;
 use crate::store::StoreError;
 
 pub use backlog::{Backlog, Extracted, extract_backlog};
+pub use catalogue::Catalogue;
 pub use load::{Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
 
@@ -80,6 +85,9 @@ pub enum IngestError {
     /// The extractor failed.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// Mentions could not be linked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
 }
 
 #[cfg(test)]

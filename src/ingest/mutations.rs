@@ -1,7 +1,7 @@
 //! What arrives becomes changes of the graph. Pure: what the graph holds already is an argument.
 
 use crate::event::{Document, Event, EventError, NodeKey, Value, entity_name};
-use crate::extract::Mention;
+use crate::link::Linked;
 use crate::schema::{NodeKind, Schema, Timestamp};
 use crate::store::{Evidence, ExtractionState, Fact, Mutation};
 
@@ -24,7 +24,9 @@ pub fn of_document(
     known: &[Fact],
 ) -> Result<Vec<Mutation>, EventError> {
     let mut said = Vec::new();
-    for (field, values) in &document.attributes {
+    // An entity's aliases are spellings of its own: they join it to nothing.
+    let fields = document.attributes.iter().filter(|_| key.kind != NodeKind::Entity);
+    for (field, values) in fields {
         let rule = schema.attribute(field);
         for value in values {
             let Value::Text(surface) = value else { continue };
@@ -42,7 +44,7 @@ pub fn of_document(
     let known = known.iter().filter(|fact| match fact.evidence {
         Evidence::Attribute { .. } => true,
         Evidence::Mention { .. } => textless,
-        Evidence::Event { .. } => false,
+        Evidence::Event { .. } | Evidence::Opinion { .. } => false,
     });
     let mut mutations = vec![Mutation::Describe(key.clone(), Some(document))];
     mutations.extend(replacing(known, said));
@@ -53,7 +55,7 @@ pub fn of_document(
 }
 
 /// What an extractor found in a document becomes the evidence of `mentions` edges; `known` are the
-/// facts that the graph holds of it now. Unlinked mentions and those below the schema's threshold
+/// facts that the graph holds of it now. Mentions without an entity and those below the schema's threshold
 /// are left out.
 ///
 /// # Errors
@@ -61,12 +63,12 @@ pub fn of_document(
 pub fn of_mentions<'a>(
     schema: &Schema,
     key: &NodeKey,
-    mentions: impl Iterator<Item = (&'a str, &'a Mention)>,
+    mentions: impl Iterator<Item = (&'a str, &'a Linked)>,
     state: ExtractionState,
     known: &[Fact],
 ) -> Result<Vec<Mutation>, EventError> {
     let mut said = Vec::new();
-    for (field, mention) in mentions {
+    for (field, Linked { mention, link }) in mentions {
         let Some(entity) = &mention.entity else { continue };
         if mention.confidence < schema.extract.min_confidence {
             continue;
@@ -83,7 +85,7 @@ pub fn of_mentions<'a>(
                 chars: (span.char_start, span.char_end),
                 surface: mention.surface.clone(),
                 confidence: mention.confidence,
-                method: mention.method.name().to_owned(),
+                method: link.method(mention.method.name()),
             },
         });
     }
@@ -101,7 +103,8 @@ pub fn of_retraction(key: &NodeKey, known: Vec<Fact>) -> Vec<Mutation> {
     mutations
 }
 
-fn replacing<'a>(
+/// What brings the facts `known` to what is `said`: the least that must go, then what is said.
+pub(super) fn replacing<'a>(
     known: impl Iterator<Item = &'a Fact>,
     said: Vec<Fact>,
 ) -> impl Iterator<Item = Mutation> {

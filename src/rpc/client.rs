@@ -8,8 +8,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 use super::convert::{
-    event_to, explanation_from, interest_from, key_to, kind_to, moment_to, path_from,
-    recommendation_from, stats_from, there,
+    duplicates_from, event_to, explanation_from, interest_from, key_to, kind_to, merge_from,
+    moment_to, path_from, recommendation_from, stats_from, there,
 };
 use super::proto::admin_service_client::AdminServiceClient;
 use super::proto::graph_service_client::GraphServiceClient;
@@ -22,8 +22,9 @@ use crate::engine::Moment;
 use crate::event::{NodeKey, RawEvent};
 use crate::explain::Route;
 use crate::interest::{Explanation, Interest};
+use crate::link::{DuplicateParams, Duplicates};
 use crate::recommend::{RecommendParams, Recommendation};
-use crate::store::{Outcome, Stats};
+use crate::store::{Merge, Outcome, Stats};
 use crate::traverse::PathParams;
 
 /// How long a server may take to answer a connection.
@@ -212,6 +213,51 @@ impl Client {
             .map(|sent| sent.map_or_else(|refusal| Ok(Err(refusal)), |()| next()))
             .collect::<Result<_, RpcError>>()?;
         Ok(EventsWritten { outcomes, written_at: self.token.clone() })
+    }
+
+    /// Has one entity, named `type:name`, read as another: as [`crate::engine::Engine::merge`], at
+    /// the server's time.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`].
+    pub fn merge(
+        &mut self,
+        entity: &str,
+        into: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), RpcError> {
+        let [entity, into, by, reason] = [entity, into, by, reason].map(str::to_owned);
+        let request = proto::MergeEntitiesRequest { entity, into, by, reason };
+        let mut client = IngestServiceClient::new(self.channel.clone());
+        self.token = self.wait(client.merge_entities(request))?.written_at;
+        Ok(())
+    }
+
+    /// Has a merged entity read as itself again: as [`crate::engine::Engine::unmerge`].
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Answer`].
+    pub fn unmerge(&mut self, entity: &str) -> Result<Merge, RpcError> {
+        let request = proto::UnmergeEntitiesRequest { entity: entity.to_owned() };
+        let mut client = IngestServiceClient::new(self.channel.clone());
+        let answer = self.wait(client.unmerge_entities(request))?;
+        self.token = answer.written_at;
+        merge_from(there(answer.lifted, "lifted")?)
+    }
+
+    /// Entities that may be one, at most 1,000 pairs: as [`crate::engine::Engine::duplicates`].
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Answer`].
+    pub fn duplicates(&self, params: &DuplicateParams) -> Result<Duplicates, RpcError> {
+        let request = proto::FindDuplicatesRequest {
+            entity_types: params.types.clone(),
+            page_size: number(params.k),
+        };
+        let mut client = GraphServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES);
+        duplicates_from(self.wait(client.find_duplicates(request))?)
     }
 
     /// How much of what the server holds, and how many documents wait for extraction.

@@ -2,18 +2,19 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::convert::{document_to, edge_to, key_to, path_to};
+use super::convert::{document_to, duplicates_to, edge_to, key_to, path_to};
 use super::door::Door;
 use super::proto::graph_service_server::GraphService;
 use super::proto::{self, Direction};
 use super::request::{
-    arguments, at_most, bad_page_token, node, now, page, page_size, page_token, position,
-    time_of_graph, token_of,
+    arguments, at_most, bad_page_token, entity_types, node, now, page, page_size, page_token,
+    position, time_of_graph, token_of,
 };
 use super::status::Refusal;
 use crate::engine::Engine;
 use crate::event::MAX_NAME_BYTES;
 use crate::explain::Route;
+use crate::link::DuplicateParams;
 use crate::schema::{RelationId, Schema};
 use crate::snapshot::{Name, Snapshot};
 use crate::store::{Edge, EdgeKey, NodeId};
@@ -21,6 +22,8 @@ use crate::traverse::{Budget, PathParams};
 
 /// The edges of a page, unless the call says otherwise.
 const PAGE: usize = 50;
+/// The pairs of an answer, unless the call says otherwise.
+const PAIRS: usize = 100;
 /// The most edges of a path.
 const MAX_HOPS: i32 = 8;
 /// The most paths of an answer.
@@ -50,6 +53,13 @@ impl GraphService for Graphs {
         request: Request<proto::FindPathsRequest>,
     ) -> Result<Response<proto::FindPathsResponse>, Status> {
         self.0.call(request, find_paths).await
+    }
+
+    async fn find_duplicates(
+        &self,
+        request: Request<proto::FindDuplicatesRequest>,
+    ) -> Result<Response<proto::FindDuplicatesResponse>, Status> {
+        self.0.call(request, |engine, query, _| find_duplicates(engine, query)).await
     }
 }
 
@@ -191,4 +201,14 @@ fn find_paths(
         capped: found.capped,
         read_at: token_of(snapshot.sequence),
     })
+}
+
+fn find_duplicates(
+    engine: &Engine,
+    query: proto::FindDuplicatesRequest,
+) -> Result<proto::FindDuplicatesResponse, Refusal> {
+    let proto::FindDuplicatesRequest { entity_types: types, page_size } = query;
+    entity_types(&types)?;
+    let params = DuplicateParams { types, k: page(page_size, PAIRS)? };
+    Ok(duplicates_to(engine.duplicates(&params)?))
 }

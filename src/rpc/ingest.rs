@@ -2,17 +2,17 @@
 
 use tonic::{Code, Request, Response, Status, async_trait};
 
-use super::convert::{document_from, event_from};
+use super::convert::{document_from, event_from, merge_to};
 use super::door::Door;
 use super::proto::ingest_service_server::IngestService;
 use super::proto::{self, upsert_node_result, write_event_result};
-use super::request::{count, named, token_of};
+use super::request::{at_most, count, key, named, token_of};
 use super::status::Refusal;
 use crate::engine::Engine;
-use crate::event::{Document, Event, NodeKey};
+use crate::event::{Document, Event, MAX_NAME_BYTES, NodeKey};
 use crate::ingest::mutations;
-use crate::schema::Schema;
-use crate::store::Outcome;
+use crate::schema::{NodeKind, Schema, Timestamp};
+use crate::store::{Merge, Outcome};
 
 /// The most events of a call.
 pub(super) const MAX_EVENTS: usize = 10_000;
@@ -36,6 +36,20 @@ impl IngestService for Ingest {
         request: Request<proto::UpsertNodesRequest>,
     ) -> Result<Response<proto::UpsertNodesResponse>, Status> {
         self.0.call(request, |engine, query, _| upsert_nodes(engine, query)).await
+    }
+
+    async fn merge_entities(
+        &self,
+        request: Request<proto::MergeEntitiesRequest>,
+    ) -> Result<Response<proto::MergeEntitiesResponse>, Status> {
+        self.0.call(request, |engine, query, _| merge_entities(engine, query)).await
+    }
+
+    async fn unmerge_entities(
+        &self,
+        request: Request<proto::UnmergeEntitiesRequest>,
+    ) -> Result<Response<proto::UnmergeEntitiesResponse>, Status> {
+        self.0.call(request, |engine, query, _| unmerge_entities(engine, query)).await
     }
 }
 
@@ -131,4 +145,27 @@ fn checked_document(
     mutations::of_document(schema, &key, attributes, &[])
         .map_err(|error| named(error, "attributes"))?;
     Ok((key, document))
+}
+
+fn merge_entities(
+    engine: &Engine,
+    query: proto::MergeEntitiesRequest,
+) -> Result<proto::MergeEntitiesResponse, Refusal> {
+    let proto::MergeEntitiesRequest { entity, into, by, reason } = query;
+    at_most(&by, MAX_NAME_BYTES, "by")?;
+    at_most(&reason, MAX_NAME_BYTES, "reason")?;
+    let entity = key(NodeKind::Entity, entity, "entity")?;
+    let into = key(NodeKind::Entity, into, "into")?;
+    let sequence = engine.merge(Merge::new(entity, into, Timestamp::now(), &by, &reason))?;
+    Ok(proto::MergeEntitiesResponse { written_at: token_of(sequence) })
+}
+
+fn unmerge_entities(
+    engine: &Engine,
+    query: proto::UnmergeEntitiesRequest,
+) -> Result<proto::UnmergeEntitiesResponse, Refusal> {
+    let entity = key(NodeKind::Entity, query.entity, "entity")?;
+    let (lifted, sequence) = engine.unmerge(&entity)?;
+    let (lifted, written_at) = (Some(merge_to(lifted)), token_of(sequence));
+    Ok(proto::UnmergeEntitiesResponse { lifted, written_at })
 }

@@ -7,17 +7,14 @@ use super::door::Door;
 use super::proto::interest_service_server::InterestService;
 use super::proto::{self, InterestView};
 use super::request::{
-    arguments, at_most, bad_page_token, count, key, moment, page, page_token, position, token_of,
+    self, arguments, bad_page_token, key, moment, page, page_token, position, token_of,
 };
 use super::status::Refusal;
 use crate::engine::Engine;
-use crate::event::MAX_NAME_BYTES;
 use crate::schema::NodeKind;
 
 /// The interests of a page, unless the call says otherwise.
 const PAGE: usize = 10;
-/// The most types of entity that one question may name.
-const MAX_TYPES: usize = 100;
 
 /// Answers through the door.
 pub(super) struct Interests(pub Door);
@@ -48,7 +45,7 @@ fn get_interests(
     let arguments = arguments("GetInterests", &query);
     let proto::GetInterestsRequest { user, entity_types, view, read, .. } = query;
     let user = key(NodeKind::User, user, "user")?;
-    check_types(&entity_types)?;
+    request::entity_types(&entity_types)?;
     let view = InterestView::try_from(view).map_err(|_| {
         Refusal::field("view", "BAD_VIEW", format!("is {view}; give one of BASIC, FULL"))
     })?;
@@ -73,20 +70,6 @@ fn get_interests(
         read_at: token_of(snapshot.sequence),
         as_of: Some(time_to(snapshot.as_of)),
     })
-}
-
-fn check_types(entity_types: &[String]) -> Result<(), Refusal> {
-    if entity_types.len() > MAX_TYPES {
-        count(entity_types.len(), MAX_TYPES, "entity_types")?;
-    }
-    for (place, entity_type) in entity_types.iter().enumerate() {
-        let field = format!("entity_types[{place}]");
-        if entity_type.is_empty() {
-            return Err(Refusal::field(&field, "MISSING_FIELD", "is empty; leave it out"));
-        }
-        at_most(entity_type, MAX_NAME_BYTES, &field)?;
-    }
-    Ok(())
 }
 
 fn explain_interest(

@@ -17,6 +17,8 @@ use crate::schema::{NodeKind, Timestamp};
 const MAX_PAGE: i32 = 1_000;
 /// The most events that one question may mask.
 const MAX_MASKED: usize = 1_000;
+/// The most types of entity that one question may name.
+const MAX_TYPES: usize = 100;
 /// The longest token of a page, in bytes.
 const MAX_PAGE_TOKEN: usize = 256;
 
@@ -89,6 +91,21 @@ pub(super) fn count(found: usize, max: usize, field: &str) -> Result<(), Refusal
         return Ok(());
     }
     Err(Refusal::field(field, "BAD_COUNT", format!("has {found} elements; give 1 to {max}")))
+}
+
+/// Refuses a list of types of entity that is too long or holds what is no type.
+pub(super) fn entity_types(entity_types: &[String]) -> Result<(), Refusal> {
+    if entity_types.len() > MAX_TYPES {
+        count(entity_types.len(), MAX_TYPES, "entity_types")?;
+    }
+    for (place, entity_type) in entity_types.iter().enumerate() {
+        let field = format!("entity_types[{place}]");
+        if entity_type.is_empty() {
+            return Err(Refusal::field(&field, "MISSING_FIELD", "is empty; leave it out"));
+        }
+        at_most(entity_type, MAX_NAME_BYTES, &field)?;
+    }
+    Ok(())
 }
 
 /// An error of a name or of an event, with the field as the message has it.

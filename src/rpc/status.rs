@@ -13,6 +13,7 @@ use crate::event::EventError;
 use crate::extract::ExtractError;
 use crate::graph::GraphError;
 use crate::ingest::IngestError;
+use crate::link::LinkError;
 use crate::recommend::RecommendError;
 use crate::schema::SchemaError;
 use crate::snapshot::SnapshotError;
@@ -170,6 +171,7 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         EngineError::Store(error) => of_store(error),
         EngineError::Ingest(error) => of_ingest(error),
         EngineError::Extract(error) => of_extract(error),
+        EngineError::Link(error) => of_link(error),
         EngineError::Snapshot(SnapshotError::Store(error)) => of_store(error),
         EngineError::Snapshot(SnapshotError::Graph(error)) => of_graph(error),
         EngineError::Recommend(RecommendError::Unknown { .. }) => {
@@ -226,6 +228,23 @@ fn of_ingest(error: &IngestError) -> (Code, &'static str) {
         IngestError::Event(error) => of_event(error),
         IngestError::Store(error) => of_store(error),
         IngestError::Extract(error) => of_extract(error),
+        IngestError::Link(error) => of_link(error),
+    }
+}
+
+fn of_link(error: &LinkError) -> (Code, &'static str) {
+    match error {
+        LinkError::Unknown { .. } => (Code::NotFound, "UNKNOWN_NODE"),
+        LinkError::NotAnEntity { .. } => (Code::InvalidArgument, "NOT_AN_ENTITY"),
+        LinkError::Itself { .. } => (Code::InvalidArgument, "MERGE_INTO_ITSELF"),
+        LinkError::OtherType { .. } => (Code::InvalidArgument, "MERGE_OF_TYPES"),
+        LinkError::Merged { .. } => (Code::AlreadyExists, "MERGED_ALREADY"),
+        LinkError::Chain { .. } | LinkError::Survivor { .. } => {
+            (Code::FailedPrecondition, "MERGE_CHAIN")
+        }
+        LinkError::NotMerged { .. } => (Code::NotFound, "NOT_MERGED"),
+        LinkError::Store(error) => of_store(error),
+        LinkError::Extract(error) => of_extract(error),
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Relation {
     pub weight: f64,
     /// Days after which it is worth half; `None` does not fade.
     pub half_life_days: Option<f64>,
+    /// Does an interest in its source pass over to its target?
+    pub carries_interest: bool,
     /// Set when users make it by acting.
     pub action: Option<Action>,
 }
@@ -135,6 +137,9 @@ pub struct EntityType {
     pub description: String,
     /// May an entity of it be found by meaning, or by its letters alone?
     pub by_encoding: bool,
+    /// Do its mentions name entities? Those of what is only said of others do not.
+    #[serde(default = "parse::yes")]
+    pub names_entities: bool,
 }
 
 /// Half-lives and thresholds of the interests.
@@ -165,6 +170,34 @@ pub struct ExtractRules {
     pub min_confidence: f32,
 }
 
+/// When a mention that the extractor did not link becomes an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkRules {
+    /// A mention of what no catalogue and no alias names makes a new entity from this confidence
+    /// up, in [0, 1].
+    pub min_new_confidence: f32,
+}
+
+impl Default for LinkRules {
+    fn default() -> Self {
+        Self { min_new_confidence: 0.6 }
+    }
+}
+
+/// What the opinions of a review become.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReviewRules {
+    /// From the user to what the opinion is about: an action whose value is the polarity.
+    pub action: RelationId,
+    /// From the item to what the opinion is about.
+    pub relation: RelationId,
+    /// The type of what opinions are about.
+    pub entity_type: String,
+    /// How much each polarity speaks for: 1 for, -1 against; by the extractor's relation.
+    pub polarity: BTreeMap<String, f64>,
+}
+
 /// The whole schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
@@ -176,6 +209,10 @@ pub struct Schema {
     pub interest: InterestRules,
     /// What of an extraction enters the graph.
     pub extract: ExtractRules,
+    /// When a mention becomes an entity that nobody named before.
+    pub link: LinkRules,
+    /// What the opinions of a review become; without rules, reviews are not read.
+    pub reviews: Option<ReviewRules>,
     has_attribute: RelationId,
     mentions: RelationId,
 }
@@ -234,6 +271,21 @@ impl Schema {
     /// May an entity of this type be found by meaning?
     pub fn by_encoding(&self, entity_type: &str) -> bool {
         self.entity_types.get(entity_type).is_some_and(|found| found.by_encoding)
+    }
+
+    /// Do mentions of this type name entities?
+    pub fn names_entities(&self, entity_type: &str) -> bool {
+        self.entity_types.get(entity_type).is_none_or(|found| found.names_entities)
+    }
+
+    /// The types that the schema describes, with what each means.
+    pub fn entity_types(&self) -> &BTreeMap<String, EntityType> {
+        &self.entity_types
+    }
+
+    /// Does an interest in the source of this relation pass over to its target?
+    pub fn carries_interest(&self, id: RelationId) -> bool {
+        self.relation(id).is_none_or(|relation| relation.carries_interest)
     }
 
     /// The relation from a text's node to what the text names.

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    Action, AttributeRule, EntityType, ExtractRules, InterestRules, NodeKind, Relation, RelationId,
-    Scale, Schema,
+    Action, AttributeRule, EntityType, ExtractRules, InterestRules, LinkRules, NodeKind, Relation,
+    RelationId, ReviewRules, Scale, Schema,
 };
 
 /// Why a schema, or something measured against it, is refused.
@@ -57,6 +57,9 @@ struct File {
     entity_types: BTreeMap<String, EntityType>,
     interest: InterestRules,
     extract: ExtractRules,
+    #[serde(default)]
+    link: LinkRules,
+    reviews: Option<ReviewTable>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +82,21 @@ struct RelationTable {
     sources: Vec<NodeKind>,
     targets: Vec<NodeKind>,
     weight: f64,
+    #[serde(default = "yes")]
+    carries_interest: bool,
+}
+
+pub(super) fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReviewTable {
+    action: String,
+    relation: String,
+    entity_type: String,
+    polarity: BTreeMap<String, f64>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +137,7 @@ impl Schema {
                 targets: table.targets,
                 weight: table.weight,
                 half_life_days: None,
+                carries_interest: table.carries_interest,
                 action: None,
             });
         }
@@ -136,7 +155,8 @@ impl Schema {
             let relation = named(&relation, format!("attributes.{name}.relation"))?;
             attributes.insert(name, AttributeRule { relation, entity_type });
         }
-        check_rules(&file.interest, file.extract)?;
+        check_rules(&file.interest, file.extract, file.link)?;
+        let reviews = file.reviews.map(|table| review_rules(table, &relations)).transpose()?;
         Ok(Self {
             has_attribute: named("has_attribute", "relations.has_attribute".to_owned())?,
             mentions: named("mentions", "relations.mentions".to_owned())?,
@@ -145,6 +165,8 @@ impl Schema {
             entity_types: file.entity_types,
             interest: file.interest,
             extract: file.extract,
+            link: file.link,
+            reviews,
         })
     }
 }
@@ -165,6 +187,7 @@ fn action(name: String, table: ActionTable) -> Result<Relation, SchemaError> {
         targets: table.targets,
         weight: table.weight,
         half_life_days: Some(table.half_life_days),
+        carries_interest: true,
         action: Some(Action { aliases: table.aliases, sign: table.sign, value: table.value }),
     })
 }
@@ -185,7 +208,35 @@ fn check_names(relations: &[Relation]) -> Result<(), SchemaError> {
     Ok(())
 }
 
-fn check_rules(interest: &InterestRules, extract: ExtractRules) -> Result<(), SchemaError> {
+fn review_rules(table: ReviewTable, relations: &[Relation]) -> Result<ReviewRules, SchemaError> {
+    let named = |name: &str| relations.iter().find(|relation| relation.name == name);
+    let scale = |relation: &&Relation| {
+        let scale = relation.action.as_ref().and_then(|action| action.value);
+        scale == Some(Scale { min: -1.0, max: 1.0, neutral: 0.0 })
+            && relation.targets.contains(&NodeKind::Entity)
+    };
+    let field =
+        |name: &str, reason| SchemaError::Field { place: format!("reviews.{name}"), reason };
+    let action = named(&table.action).filter(scale).ok_or_else(|| {
+        field("action", "must name an action on entities with values from -1 to 1 around 0")
+    })?;
+    let relation = named(&table.relation)
+        .filter(|found| found.action.is_none() && found.targets.contains(&NodeKind::Entity))
+        .ok_or_else(|| field("relation", "must name a relation to entities"))?;
+    for (name, value) in &table.polarity {
+        let inside = (-1.0..=1.0).contains(value);
+        ensure(inside, format!("reviews.polarity.{name}"), "must be in -1..=1")?;
+    }
+    let (action, relation) = (action.id, relation.id);
+    let (entity_type, polarity) = (table.entity_type, table.polarity);
+    Ok(ReviewRules { action, relation, entity_type, polarity })
+}
+
+fn check_rules(
+    interest: &InterestRules,
+    extract: ExtractRules,
+    link: LinkRules,
+) -> Result<(), SchemaError> {
     for (name, number) in [
         ("short_half_life_days", interest.short_half_life_days),
         ("long_half_life_days", interest.long_half_life_days),
@@ -200,5 +251,7 @@ fn check_rules(interest: &InterestRules, extract: ExtractRules) -> Result<(), Sc
     let ordered = interest.fading_ratio < interest.rising_ratio;
     ensure(ordered, "interest.fading_ratio", "must be below rising_ratio")?;
     let confidence = (0.0..=1.0).contains(&extract.min_confidence);
-    ensure(confidence, "extract.min_confidence", "must be in 0..=1")
+    ensure(confidence, "extract.min_confidence", "must be in 0..=1")?;
+    let confidence = (0.0..=1.0).contains(&link.min_new_confidence);
+    ensure(confidence, "link.min_new_confidence", "must be in 0..=1")
 }

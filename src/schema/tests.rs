@@ -16,7 +16,7 @@ fn check_refused(old: &str, new: &str, says: &str) {
 #[test]
 fn the_shipped_schema_is_read() {
     let schema = default();
-    assert_eq!(schema.actions().count(), 9);
+    assert_eq!(schema.actions().count(), 10);
     assert_eq!(schema.relation_name(schema.mentions()), "mentions");
     assert!(schema.relations().is_sorted_by_key(|relation| relation.id));
     for relation in schema.relations() {
@@ -37,6 +37,10 @@ fn bad_schemas_are_refused_by_place() {
     check_refused("relation = \"has_brand\"", "relation = \"x\"", "attributes.brand.relation");
     check_refused("fading_ratio = 0.8", "fading_ratio = 3", "interest.fading_ratio");
     check_refused("min_confidence = 0.5", "min_confidence = 7", "extract.min_confidence");
+    check_refused("min_new_confidence = 0.6", "min_new_confidence = 7", "link.min_new_confidence");
+    check_refused("action = \"opined\"", "action = \"viewed\"", "reviews.action");
+    check_refused("relation = \"has_aspect\"", "relation = \"x\"", "reviews.relation");
+    check_refused("negative = -1.0", "negative = -2.0", "reviews.polarity.negative");
     check_refused("version = 1", "version = 2", "version");
     check_refused("[interest]", "[interest]\nhue = 3", "hue");
     check_refused("targets = [\"item\"]", "targets = [\"shop\"]", "shop");

@@ -4,6 +4,7 @@
 //! `s * 2^(-(t - t0) / h)` at `t` for a half-life `h`. "Now" is always an argument.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,13 @@ impl Timestamp {
     pub const MIN: Self = Self(0);
     /// 9999-12-31T23:59:59.999Z.
     pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// The time by the clock of this machine. Only who writes down when a decision was made asks it:
+    /// everything else gets "now" as an argument.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).ok().and_then(Self::from_millis).unwrap_or(Self::MAX)
+    }
 
     /// The time `millis` milliseconds after 1970, or `None` outside the years 1970 to 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {

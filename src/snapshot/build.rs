@@ -13,7 +13,7 @@ use super::names::{Name, Names};
 use super::{Base, Snapshot, worth};
 use crate::graph::{CompactGraph, EdgeData, GraphError, NodeIndex, Overlay};
 use crate::schema::{NodeKind, Schema, Timestamp};
-use crate::store::{Edge, EdgeKey, NodeId, StoreError, View};
+use crate::store::{Edge, EdgeKey, Merges, NodeId, StoreError, View};
 use crate::traverse::WeightTable;
 
 /// Why no snapshot could be built.
@@ -40,18 +40,24 @@ impl Snapshot {
         cached: &[&'static str],
     ) -> Result<Self, SnapshotError> {
         let schema = Arc::new(view.schema().clone());
+        let merges = view.merges()?;
         let mut ids = Vec::new();
         let mut names = Vec::new();
+        let mut titled = Vec::new();
         for item in view.nodes()? {
             let (id, node) = item?;
-            ids.push(id);
-            names.push(Name::of(node, None));
+            if !merges.is_merged(id) {
+                ids.push(id);
+                titled.push(node.document.as_ref().is_some_and(|found| found.title().is_some()));
+                names.push(Name::of(node, None));
+            }
         }
-        let (mut edges, mut last) = read_edges(view, &schema, &ids)?;
+        let rules = (&*schema, &merges);
+        let (mut edges, mut last) = read_edges(view, rules, &ids, None)?;
         if let Some(as_of) = as_of.filter(|as_of| last.is_some_and(|last| last > *as_of)) {
-            (edges, last) = fold_edges(view, &schema, &ids, as_of)?;
+            (edges, last) = read_edges(view, rules, &ids, Some(as_of))?;
         }
-        label(&schema, &mut names, &mut edges);
+        label(&schema, &mut names, &titled, &mut edges);
         let graph = edges.into_iter().map(|(source, target, data, _)| (source, target, data));
         let graph = Arc::new(CompactGraph::from_sorted_edges(ids.len(), graph)?);
         let last = last.unwrap_or(Timestamp::MIN);
@@ -70,7 +76,7 @@ impl Snapshot {
             clock,
             schema,
             graph: Overlay::new(graph),
-            names: Names::new(ids, names),
+            names: Names::new(ids, names, &merges),
             base: Arc::new(base),
         };
         let background = Background::of(&snapshot);
@@ -105,53 +111,22 @@ fn norms(graph: &CompactGraph, names: &[Name], worth: &WeightTable) -> Vec<f64> 
 /// Ends, data, and the spelling of the target.
 type Row = (u32, u32, EdgeData, Option<String>);
 
-/// Every edge, and the time of the last event.
+/// Every edge as it is read, and the time of the last event; with `until`, of those up to then.
 fn read_edges(
     view: &View<'_>,
-    schema: &Schema,
+    (schema, merges): (&Schema, &Merges),
     ids: &[NodeId],
+    until: Option<Timestamp>,
 ) -> Result<(Vec<Row>, Option<Timestamp>), SnapshotError> {
     let mut rows = Vec::new();
     let mut last = None;
-    for item in view.edges()? {
+    for item in view.edges_as_read(merges, until)? {
         let (key, edge) = item?;
         if fades(schema, &key) {
             last = last.max(Some(edge.last));
         }
         rows.extend(row(ids, &key, edge));
     }
-    Ok((rows, last))
-}
-
-/// Every edge as its evidence up to `as_of` makes it, and the time of the last event up to then.
-fn fold_edges(
-    view: &View<'_>,
-    schema: &Schema,
-    ids: &[NodeId],
-    as_of: Timestamp,
-) -> Result<(Vec<Row>, Option<Timestamp>), SnapshotError> {
-    let mut rows = Vec::new();
-    let mut last = None;
-    let mut open: Option<(EdgeKey, Edge)> = None;
-    for item in view.evidence()? {
-        let (key, stamp, evidence) = item?;
-        if stamp.at > as_of {
-            continue;
-        }
-        if fades(schema, &key) {
-            last = last.max(Some(stamp.at));
-        }
-        let half_life = schema.relation(key.relation).and_then(|found| found.half_life_days);
-        let before = match open.take() {
-            Some((of, edge)) if of == key => Some(edge),
-            done => {
-                rows.extend(done.and_then(|(of, edge)| row(ids, &of, edge)));
-                None
-            }
-        };
-        open = Some((key, Edge::fold(before, stamp.at, &evidence, half_life)));
-    }
-    rows.extend(open.and_then(|(of, edge)| row(ids, &of, edge)));
     Ok((rows, last))
 }
 
@@ -165,21 +140,34 @@ fn row(ids: &[NodeId], key: &EdgeKey, edge: Edge) -> Option<Row> {
     Some((index(key.source)?, index(key.target)?, data, edge.surface))
 }
 
-/// Labels each entity as most catalogue fields spell it; of equals, the spelling that sorts first.
-/// Texts write names as their sentences need them, so what they say counts for nothing here.
-fn label(schema: &Schema, names: &mut [Name], rows: &mut [Row]) {
-    let mut spellings: HashMap<u32, HashMap<String, usize>> = HashMap::new();
+/// Labels each entity without a title as most catalogue fields spell it; of equals, the spelling
+/// that sorts first. Texts write names as their sentences need them, so what they say counts only
+/// for an entity that no catalogue names.
+fn label(schema: &Schema, names: &mut [Name], titled: &[bool], rows: &mut [Row]) {
+    /// By the catalogue and by texts: how often each spelling is there.
+    type Spellings = [HashMap<String, usize>; 2];
+    let reviews = schema.reviews.as_ref();
+    let by_text = |relation| {
+        relation == schema.mentions()
+            || reviews.is_some_and(|rules| [rules.relation, rules.action].contains(&relation))
+    };
+    let mut spellings: HashMap<u32, Spellings> = HashMap::new();
     for (_, target, data, surface) in rows {
-        let surface = surface.take().filter(|_| data.relation != schema.mentions());
-        if let Some(surface) = surface {
-            *spellings.entry(*target).or_default().entry(surface).or_default() += 1;
+        if let Some(surface) = surface.take() {
+            let of_target = spellings.entry(*target).or_default();
+            *of_target[usize::from(by_text(data.relation))].entry(surface).or_default() += 1;
         }
     }
     for (target, spellings) in spellings {
-        let best = spellings.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)));
-        let name = names.get_mut(NodeIndex::new(target as usize).index());
-        if let (Some(name), Some((surface, _))) = (name, best)
+        let place = NodeIndex::new(target as usize).index();
+        let best = |spellings: HashMap<String, usize>| {
+            spellings.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)))
+        };
+        let [catalogue, texts] = spellings;
+        if let (Some(name), Some((surface, _))) =
+            (names.get_mut(place), best(catalogue).or_else(|| best(texts)))
             && name.key.kind == NodeKind::Entity
+            && titled.get(place) == Some(&false)
         {
             name.label = surface;
         }

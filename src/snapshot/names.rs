@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::NodeKey;
 use crate::graph::NodeIndex;
 use crate::schema::NodeKind;
-use crate::store::{Node, NodeId};
+use crate::store::{Merge, Merges, Node, NodeId};
 
 /// What a node is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Names {
     /// Ascending; the place of an id is its node's index.
     ids: Arc<Vec<NodeId>>,
     names: Arc<Vec<Name>>,
+    /// As whom merged entities are read.
+    merged: Arc<HashMap<NodeId, NodeId>>,
     /// Nodes that came since the base.
     added: HashMap<NodeId, NodeIndex>,
     /// Names of nodes that came since, or were renamed.
@@ -39,13 +41,16 @@ pub struct Names {
 }
 
 impl Names {
-    pub(super) fn new(ids: Vec<NodeId>, names: Vec<Name>) -> Self {
+    pub(super) fn new(ids: Vec<NodeId>, names: Vec<Name>, merges: &Merges) -> Self {
         let (ids, names) = (Arc::new(ids), Arc::new(names));
-        Self { ids, names, added: HashMap::new(), newer: HashMap::new() }
+        let ends = |merge: &Merge| (NodeId::of(&merge.entity), NodeId::of(&merge.into));
+        let merged = Arc::new(merges.records().iter().map(ends).collect());
+        Self { ids, names, merged, added: HashMap::new(), newer: HashMap::new() }
     }
 
-    /// The index of a node.
+    /// The index of a node; of a merged entity, that of the one it is read as.
     pub fn find(&self, id: NodeId) -> Option<NodeIndex> {
+        let id = self.merged.get(&id).copied().unwrap_or(id);
         match self.ids.binary_search(&id) {
             Ok(index) => Some(NodeIndex::new(index)),
             Err(_) => self.added.get(&id).copied(),
@@ -79,8 +84,12 @@ impl Names {
         (start..end).map(NodeIndex::new)
     }
 
-    /// Gives a node that is there another name; says whether it is there.
+    /// Gives a node that is there another name; says whether it is there. A merged entity's name is
+    /// that of the one it is read as.
     pub(super) fn rename(&mut self, id: NodeId, name: &Name) -> bool {
+        if self.merged.contains_key(&id) {
+            return true;
+        }
         let Some(index) = self.find(id) else { return false };
         if self.get(index) != Some(name) {
             self.newer.insert(index, name.clone());

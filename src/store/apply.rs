@@ -9,11 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph_store::{GraphStore, SEQUENCE, View};
+use super::merge::Merge;
 use super::record::{
-    Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, decode, encode,
+    Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, encode,
 };
 use super::{Batch, Space, StoreError, keyspace};
 use crate::event::{Document, NodeKey};
+use crate::schema::NodeKind;
 
 /// A change to the graph as a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,13 @@ pub enum Mutation {
     Describe(NodeKey, Option<Document>),
     /// Set what a document's mentions were made from, or that it has none.
     Extracted(NodeKey, Option<ExtractionState>),
+    /// Set what the opinions of an event's text were made from. An event that is not there, or has
+    /// no text, is left alone.
+    Read(EvidenceId, ExtractionState),
+    /// Have an entity read as another.
+    Merge(Merge),
+    /// Have an entity read as itself again.
+    Unmerge(NodeKey),
 }
 
 /// What one mutation did.
@@ -91,6 +100,10 @@ struct Change<'a> {
     nodes: BTreeMap<NodeId, Node>,
     /// Nodes that were in the store before, as they were.
     before: BTreeMap<NodeId, Option<Node>>,
+    /// What reviews put or taken by this batch were read from.
+    reviews: BTreeMap<EvidenceId, Option<ExtractionState>>,
+    /// Entities whose merge this batch sets or lifts.
+    merges: BTreeMap<NodeId, Option<Merge>>,
     batch: Batch,
 }
 
@@ -102,6 +115,8 @@ impl<'a> Change<'a> {
             events: BTreeMap::new(),
             nodes: BTreeMap::new(),
             before: BTreeMap::new(),
+            reviews: BTreeMap::new(),
+            merges: BTreeMap::new(),
             batch: Batch::default(),
         }
     }
@@ -133,7 +148,34 @@ impl<'a> Change<'a> {
                 }
                 Ok(Outcome::Applied)
             }
+            Mutation::Read(id, state) => {
+                let known = match self.reviews.get(id) {
+                    Some(pending) => pending.clone(),
+                    None => self.view.review(*id)?,
+                };
+                if known.is_none_or(|known| known == *state) {
+                    return Ok(Outcome::Unchanged);
+                }
+                self.reviews.insert(*id, Some(state.clone()));
+                Ok(Outcome::Applied)
+            }
+            Mutation::Merge(merge) => self.merge(&merge.entity, Some(merge)),
+            Mutation::Unmerge(entity) => self.merge(entity, None),
         }
+    }
+
+    /// Sets or lifts the merge of `entity`. What keeps merges sound is checked by who asks.
+    fn merge(&mut self, entity: &NodeKey, merge: Option<&Merge>) -> Result<Outcome, StoreError> {
+        let id = self.touch(entity)?;
+        let known = self.view.merge(id)?;
+        if known.as_ref() == merge {
+            return Ok(Outcome::Unchanged);
+        }
+        for merge in known.iter().chain(merge) {
+            self.touch(&merge.into)?;
+        }
+        self.merges.insert(id, merge.cloned());
+        Ok(Outcome::Applied)
     }
 
     fn add(&mut self, fact: &Fact) -> Result<Outcome, StoreError> {
@@ -145,6 +187,9 @@ impl<'a> Change<'a> {
                 return Ok(if same { Outcome::Unchanged } else { Outcome::Conflict });
             }
             self.events.insert(stamp.id, Some((edge, stamp)));
+            if let Evidence::Event { text: Some(text), .. } = &fact.evidence {
+                self.reviews.insert(stamp.id, Some(ExtractionState::unread(text)));
+            }
         } else if self.evidence(&edge, &stamp)?.as_ref() == Some(&fact.evidence) {
             return Ok(Outcome::Unchanged);
         }
@@ -159,8 +204,11 @@ impl<'a> Change<'a> {
         if self.evidence(&edge, &stamp)?.is_none() {
             return Ok(Outcome::Unchanged);
         }
-        if matches!(fact.evidence, Evidence::Event { .. }) {
+        if let Evidence::Event { text, .. } = &fact.evidence {
             self.events.insert(stamp.id, None);
+            if text.is_some() {
+                self.reviews.insert(stamp.id, None);
+            }
         }
         self.touch(&fact.source)?;
         self.touch(&fact.target)?;
@@ -233,6 +281,18 @@ impl<'a> Change<'a> {
                 None => self.batch.delete(Space::Events, &id.0),
             }
         }
+        for (id, state) in &self.reviews {
+            match state {
+                Some(state) => self.batch.put(Space::Extractions, &id.0, encode(state)),
+                None => self.batch.delete(Space::Extractions, &id.0),
+            }
+        }
+        for (id, merge) in &self.merges {
+            match merge {
+                Some(merge) => self.batch.put(Space::Merges, &keyspace::node(*id), encode(merge)),
+                None => self.batch.delete(Space::Merges, &keyspace::node(*id)),
+            }
+        }
         self.put_nodes(&gone, &named)?;
         Ok(self.batch)
     }
@@ -260,16 +320,23 @@ impl<'a> Change<'a> {
         }))
     }
 
-    /// Puts the nodes that have a document or an edge, and deletes the others.
+    /// Puts the nodes that have a document, an edge or a merge, and deletes the others.
     fn put_nodes(
         &mut self,
         gone: &BTreeSet<EdgeKey>,
         named: &BTreeSet<NodeId>,
     ) -> Result<(), StoreError> {
+        let mut merged = None;
         for (id, node) in &self.nodes {
             let before = self.before.get(id).and_then(Option::as_ref);
-            let stays =
+            let mut stays =
                 node.document.is_some() || named.contains(id) || self.has_edges(*id, gone)?;
+            if !stays && node.key.kind == NodeKind::Entity {
+                if merged.is_none() {
+                    merged = Some(self.merged()?);
+                }
+                stays = merged.as_ref().is_some_and(|merged| merged.contains(id));
+            }
             if !stays {
                 self.batch.delete(Space::Nodes, &keyspace::node(*id));
             } else if before != Some(node) {
@@ -279,6 +346,17 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Every entity that a merge names, this batch included.
+    fn merged(&self) -> Result<BTreeSet<NodeId>, StoreError> {
+        let mut merges = BTreeMap::new();
+        for merge in self.view.merges()?.records() {
+            merges.insert(NodeId::of(&merge.entity), Some(merge.clone()));
+        }
+        merges.extend(self.merges.clone());
+        let ends = |merge: Merge| [NodeId::of(&merge.entity), NodeId::of(&merge.into)];
+        Ok(merges.into_values().flatten().flat_map(ends).collect())
+    }
+
     fn has_edges(&self, id: NodeId, gone: &BTreeSet<EdgeKey>) -> Result<bool, StoreError> {
         for edge in self.view.edges_out(id)?.chain(self.view.edges_in(id)?) {
             if !gone.contains(&edge?.0) {
@@ -286,43 +364,5 @@ impl<'a> Change<'a> {
             }
         }
         Ok(false)
-    }
-}
-
-impl GraphStore {
-    /// The fact of an event as it stands in the store, ready to be taken back.
-    ///
-    /// # Errors
-    /// Those of reads.
-    pub fn fact_of_event(&self, event_id: &str) -> Result<Option<Fact>, StoreError> {
-        let view = self.view();
-        let Some((edge, stamp)) = view.event(EvidenceId::of_event(event_id))? else {
-            return Ok(None);
-        };
-        let evidence = view.evidence_at(&edge, &stamp)?;
-        evidence.map(|evidence| view.fact(edge, stamp, evidence)).transpose()
-    }
-
-    /// What the catalogue or the extractor made of a document: its attribute or mention facts.
-    ///
-    /// # Errors
-    /// Those of reads.
-    pub fn facts_of_document(&self, id: NodeId) -> Result<Vec<Fact>, StoreError> {
-        let view = self.view();
-        let mut facts = Vec::new();
-        for item in view.evidence_from(id)? {
-            let (edge, stamp, evidence) = item?;
-            facts.push(view.fact(edge, stamp, evidence)?);
-        }
-        Ok(facts)
-    }
-
-    /// How many batches were applied.
-    ///
-    /// # Errors
-    /// Those of a read.
-    pub fn sequence(&self) -> Result<u64, StoreError> {
-        let value = self.view().reader.get(Space::Meta, SEQUENCE)?;
-        value.map_or(Ok(0), |value| decode(Space::Meta, SEQUENCE, &value))
     }
 }

@@ -4,7 +4,7 @@
 use super::graph_store::View;
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, NodeId, decode};
 use super::{Space, StoreError, keyspace};
-use crate::schema::Timestamp;
+use crate::schema::{NodeKind, Timestamp};
 
 /// How many problems are told in full.
 const TOLD: usize = 100;
@@ -44,24 +44,59 @@ impl View<'_> {
         self.check_edges(&mut problems)?;
         self.check_inward(&mut problems)?;
         self.check_events(&mut problems)?;
-        for item in self.reader.scan(Space::Extractions, &[])? {
-            let (key, value) = item?;
-            decode::<super::ExtractionState>(Space::Extractions, &key, &value)?;
-            let node = keyspace::decode_node(&key).map_or(Ok(None), |id| self.node(id))?;
-            let good = node.is_some_and(|node| node.document.is_some());
-            problems.unless(good, || format!("extraction {} has no document", keyspace::hex(&key)));
-        }
+        self.check_extractions(&mut problems)?;
+        self.check_merges(&mut problems)?;
         Ok(problems)
     }
 
+    fn check_extractions(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        for item in self.reader.scan(Space::Extractions, &[])? {
+            let (key, value) = item?;
+            decode::<super::ExtractionState>(Space::Extractions, &key, &value)?;
+            let good = if let Some(id) = keyspace::decode_node(&key) {
+                self.node(id)?.is_some_and(|node| node.document.is_some())
+            } else {
+                self.event(EvidenceId(key.as_ref().try_into().unwrap_or_default()))?.is_some()
+            };
+            let place = || format!("extraction {} has no document or event", keyspace::hex(&key));
+            problems.unless(good, place);
+        }
+        Ok(())
+    }
+
+    fn check_merges(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        let merges = self.merges()?;
+        for item in self.reader.scan(Space::Merges, &[])? {
+            let (key, value) = item?;
+            let super::Merge { entity, into, .. } = decode(Space::Merges, &key, &value)?;
+            let place = keyspace::decode_node(&key) == Some(NodeId::of(&entity));
+            problems.unless(place, || format!("the merge of {entity} stands under another name"));
+            for end in [&entity, &into] {
+                problems.unless(self.node(NodeId::of(end))?.is_some(), || {
+                    format!("the merge of {entity} names {end}, which is not there")
+                });
+            }
+            let fits = entity != into
+                && [&entity, &into].iter().all(|end| end.kind == NodeKind::Entity)
+                && entity.entity_type() == into.entity_type();
+            problems.unless(fits, || format!("{entity} cannot be read as {into}"));
+            problems.unless(!merges.is_merged(NodeId::of(&into)), || {
+                format!("{entity} is merged into {into}, which is merged itself")
+            });
+        }
+        Ok(())
+    }
+
     fn check_nodes(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        let merges = self.merges()?;
         for item in self.nodes()? {
             let (id, node) = item?;
             problems.unless(NodeId::of(&node.key) == id, || {
                 format!("{} stands under the id of another name", node.key)
             });
             let named = self.edges_out(id)?.next().or(self.edges_in(id)?.next()).is_some();
-            problems.unless(named || node.document.is_some(), || {
+            let merged = merges.members(id).len() > 1;
+            problems.unless(named || merged || node.document.is_some(), || {
                 format!("{} has neither a document nor an edge", node.key)
             });
         }
@@ -123,6 +158,11 @@ impl View<'_> {
         problems.unless(evidence.id() == *id, || {
             format!("evidence of edge {} has a foreign id", keyspace::hex(&keyspace::out(edge)))
         });
+        if let Evidence::Opinion { event_id, .. } = evidence {
+            problems.unless(self.review(EvidenceId::of_event(event_id))?.is_some(), || {
+                format!("an opinion names event {event_id}, which has no text")
+            });
+        }
         if let Evidence::Event { event_id, .. } = evidence {
             let found = self.event(*id)?.map(|(edge, stamp)| (edge, stamp.at));
             problems.unless(found == Some((*edge, at)), || {

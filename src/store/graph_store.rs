@@ -10,7 +10,7 @@ use crate::event::NodeKey;
 use crate::schema::{self, RelationId, Schema};
 
 /// The format of keys and values. Changing either, or a stored discriminant, raises it.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const FORMAT: &[u8] = b"format_version";
 const SCHEMA: &[u8] = b"schema";
@@ -266,6 +266,30 @@ impl View<'_> {
     /// Those of a read.
     pub fn extraction(&self, id: NodeId) -> Result<Option<ExtractionState>, StoreError> {
         self.record(Space::Extractions, &keyspace::node(id))
+    }
+
+    /// What the opinions of an event's text were made from; `None` for an event without a text.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn review(&self, id: EvidenceId) -> Result<Option<ExtractionState>, StoreError> {
+        self.record(Space::Extractions, &id.0)
+    }
+
+    /// Every event with a text, and what its opinions were made from, ascending by id.
+    ///
+    /// # Errors
+    /// Those of a read; a later one is an item.
+    pub fn reviews(&self) -> Result<Items<'_, (EvidenceId, ExtractionState)>, StoreError> {
+        Ok(Box::new(self.reader.scan(Space::Extractions, &[])?.filter_map(|pair| {
+            let (key, value) = match pair {
+                Ok(pair) => pair,
+                Err(error) => return Some(Err(error)),
+            };
+            // Documents stand under keys of 8 bytes, events under keys of 16.
+            let id = EvidenceId(key.as_ref().try_into().ok()?);
+            Some(decode(Space::Extractions, &key, &value).map(|state| (id, state)))
+        })))
     }
 
     /// The fact behind a piece of evidence.

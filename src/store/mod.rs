@@ -4,10 +4,13 @@
 //! the graph, once, for every engine; [`keyspace`] holds the bytes of every key, once.
 
 mod apply;
+mod cache;
 mod check;
+mod facts;
 mod graph_store;
 pub mod keyspace;
 mod memory;
+mod merge;
 mod record;
 mod rocks;
 mod stats;
@@ -21,10 +24,14 @@ use crate::event::NodeKey;
 use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
+pub use cache::{Cached, CachedText};
 pub use check::Problems;
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
 pub use memory::Memory;
-pub use record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp};
+pub use merge::{Merge, Merges};
+pub use record::{
+    Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Phrase, Stamp,
+};
 pub use rocks::Rocks;
 pub use stats::Stats;
 
@@ -47,27 +54,39 @@ pub enum Space {
     Evidence,
     /// Event id to the edge and time of its evidence.
     Events,
-    /// Which text, vocabulary and model a document's mentions come from.
+    /// Which text, vocabulary and model a document's mentions or a review's opinions come from.
     Extractions,
+    /// Which entity is read as which other.
+    Merges,
+    /// What models made of texts, kept to be looked up: no part of the graph, safe to lose.
+    Cache,
     /// Format version, schema, sequence number.
     Meta,
 }
 
 impl Space {
     /// Every space, in the order in which a content hash reads them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Nodes,
         Self::Out,
         Self::In,
         Self::Evidence,
         Self::Events,
         Self::Extractions,
+        Self::Merges,
+        Self::Cache,
         Self::Meta,
     ];
 
     /// The space's name on disk.
     pub fn name(self) -> &'static str {
-        ["nodes", "out", "in", "evidence", "events", "extractions", "meta"][self as usize]
+        ["nodes", "out", "in", "evidence", "events", "extractions", "merges", "cache", "meta"]
+            [self as usize]
+    }
+
+    /// Does what the space holds belong to the graph, or can it be made again from it?
+    pub fn is_graph(self) -> bool {
+        self != Self::Cache
     }
 }
 

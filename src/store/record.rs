@@ -72,6 +72,17 @@ pub struct Stamp {
     pub id: EvidenceId,
 }
 
+/// A place in a text and what stands there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phrase {
+    /// The span in bytes, half open.
+    pub bytes: (u32, u32),
+    /// The span in characters, half open.
+    pub chars: (u32, u32),
+    /// The span's text.
+    pub surface: String,
+}
+
 /// Why an edge exists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Evidence {
@@ -95,6 +106,21 @@ pub enum Evidence {
         /// The value as it is written there.
         surface: String,
     },
+    /// A review gives an opinion on it.
+    Opinion {
+        /// The sender's id of the review's event.
+        event_id: String,
+        /// Signed weight at the event's own time, for the edge that it stands under.
+        strength: f64,
+        /// The name of the polarity, such as `negative`.
+        polarity: String,
+        /// How sure the extractor is, in [0, 1].
+        confidence: f32,
+        /// What the opinion is about, in the event's text.
+        aspect: Phrase,
+        /// The words that say it.
+        opinion: Phrase,
+    },
     /// A text names it.
     Mention {
         /// The text field.
@@ -107,7 +133,8 @@ pub enum Evidence {
         surface: String,
         /// How sure the extractor is, in [0, 1].
         confidence: f32,
-        /// How it was found: `surface`, `encoding`, `model`.
+        /// How it was found: `surface`, `encoding`, `model`; after a colon how it was linked, where
+        /// the extractor did not: `model:alias`, `model:encoding`, `model:new`.
         method: String,
     },
 }
@@ -120,6 +147,14 @@ impl Evidence {
             Self::Attribute { field, surface } => {
                 EvidenceId::of(&[b"attribute", field.as_bytes(), surface.as_bytes()])
             }
+            Self::Opinion { event_id, aspect, opinion, .. } => EvidenceId::of(&[
+                b"opinion",
+                event_id.as_bytes(),
+                &aspect.bytes.0.to_be_bytes(),
+                &aspect.bytes.1.to_be_bytes(),
+                &opinion.bytes.0.to_be_bytes(),
+                &opinion.bytes.1.to_be_bytes(),
+            ]),
             Self::Mention { field, bytes: (start, end), .. } => EvidenceId::of(&[
                 b"mention",
                 field.as_bytes(),
@@ -132,7 +167,7 @@ impl Evidence {
     /// How much it speaks for the edge, before the relation's own weight and before it fades.
     pub fn strength(&self) -> f64 {
         match self {
-            Self::Event { strength, .. } => *strength,
+            Self::Event { strength, .. } | Self::Opinion { strength, .. } => *strength,
             Self::Attribute { .. } => 1.0,
             Self::Mention { confidence, .. } => f64::from(*confidence),
         }
@@ -142,6 +177,7 @@ impl Evidence {
     pub fn surface(&self) -> Option<&str> {
         match self {
             Self::Event { .. } => None,
+            Self::Opinion { aspect, .. } => Some(&aspect.surface),
             Self::Attribute { surface, .. } | Self::Mention { surface, .. } => Some(surface),
         }
     }
@@ -229,15 +265,24 @@ pub struct Node {
     pub document: Option<Document>,
 }
 
-/// What a document's mentions were made from. Any difference makes them stale.
+/// What a document's mentions, or a review's opinions, were made from. Any difference makes them
+/// stale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractionState {
-    /// Hash of the document's text fields.
+    /// Hash of the document's text fields, or of the event's text.
     pub text: [u8; 32],
     /// Hash of the vocabulary.
     pub vocabulary: [u8; 32],
-    /// The extractor's version.
+    /// The extractor's version; empty for a review that nobody has read.
     pub version: String,
+}
+
+impl ExtractionState {
+    /// The state of an event's text that nobody has read.
+    pub fn unread(text: &str) -> Self {
+        let text = *blake3::hash(text.as_bytes()).as_bytes();
+        Self { text, vocabulary: [0; 32], version: String::new() }
+    }
 }
 
 pub(super) fn encode<T: Serialize>(record: &T) -> Vec<u8> {

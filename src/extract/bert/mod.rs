@@ -12,6 +12,7 @@ mod labels;
 mod kernel;
 mod model;
 mod ops;
+mod phrase;
 mod segment;
 mod shipped;
 mod tagger;
@@ -45,8 +46,8 @@ use super::vocabulary::Derived;
 use self::tagger::{Question, Tagger, WindowFound};
 use self::words::{Word, words};
 use super::{
-    ExtractError, Extraction, Extractor, Mention, Method, RelationMention, TypeName, Vocabulary,
-    check_lengths,
+    Encode, ExtractError, Extraction, Extractor, Mention, Method, RelationMention, TypeName,
+    Vocabulary, check_lengths,
 };
 
 /// Phrases that are compared with the concepts at a time.
@@ -290,6 +291,10 @@ impl Bert {
 impl Extractor for Bert {
     fn version(&self) -> &str {
         &self.version
+    }
+
+    fn encoder(&self) -> Option<&dyn Encode> {
+        Some(self)
     }
 
     /// # Errors

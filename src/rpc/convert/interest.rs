@@ -128,7 +128,7 @@ pub(in crate::rpc) fn explanation_from(
 }
 
 fn span_to(found: TextSpan) -> proto::TextSpan {
-    let TextSpan { document, field, span, surface, confidence, method } = found;
+    let TextSpan { document, field, span, surface, confidence, method, event_id } = found;
     proto::TextSpan {
         doc: Some(key_to(&document)),
         field,
@@ -139,6 +139,7 @@ fn span_to(found: TextSpan) -> proto::TextSpan {
         surface,
         confidence,
         method,
+        event_id: event_id.unwrap_or_default(),
     }
 }
 
@@ -151,5 +152,6 @@ fn span_from(found: proto::TextSpan) -> Result<TextSpan, RpcError> {
         surface: found.surface,
         confidence: found.confidence,
         method: found.method,
+        event_id: Some(found.event_id).filter(|id| !id.is_empty()),
     })
 }

@@ -3,6 +3,7 @@
 mod event;
 mod graph;
 mod interest;
+mod link;
 mod recommend;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ pub(super) use graph::{edge_to, path_from, path_to, stats_from, stats_to};
 pub(super) use interest::{
     explanation_from, explanation_to, interest_from, interest_to, moment_to,
 };
+pub(super) use link::{duplicates_from, duplicates_to, merge_from, merge_to};
 pub(super) use recommend::{recommendation_from, recommendation_to};
 
 /// The kind of this number.
