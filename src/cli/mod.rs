@@ -4,6 +4,7 @@
 //! [`ExitCode`] says what kind of wrong it was.
 
 mod answer;
+mod bench;
 mod completions;
 mod demo;
 mod export;
@@ -85,6 +86,7 @@ enum Command {
     Retract(retract::Args),
     Generate(generate::Args),
     Serve(serve::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -148,6 +150,7 @@ fn dispatch(
         Command::Retract(args) => args.run(out),
         Command::Generate(args) => args.run(out),
         Command::Serve(args) => args.run(out),
+        Command::Bench(args) => args.run(out),
         Command::Completions(args) => args.run(out),
     }
 }
