@@ -5,6 +5,7 @@
 
 mod alias;
 mod answer;
+mod bench;
 mod completions;
 mod convert;
 mod demo;
@@ -98,6 +99,7 @@ enum Command {
     Unmerge(merge::UnmergeArgs),
     Generate(generate::Args),
     Serve(serve::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -168,6 +170,7 @@ fn dispatch(
         Command::Unmerge(args) => args.run(out),
         Command::Generate(args) => args.run(out),
         Command::Serve(args) => args.run(out),
+        Command::Bench(args) => args.run(out),
         Command::Completions(args) => args.run(out),
     }
 }

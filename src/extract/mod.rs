@@ -20,7 +20,7 @@ pub use error::ExtractError;
 pub(crate) use normalize::{is_unspaced, normalize};
 pub use span::Span;
 pub use surface::Lexicon;
-pub use vocabulary::{Term, Vocabulary};
+pub use vocabulary::{Sought, Term, Vocabulary};
 
 /// How a mention was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::TypeName;
+
 /// One entity of the catalogue and the ways it is written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Term {
@@ -19,10 +21,20 @@ pub struct Term {
     pub by_encoding: bool,
 }
 
+/// A label that trained heads look for, and the type of the entities that it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    /// Type of the entities, such as `person`.
+    pub entity_type: String,
+    /// What the heads are asked for, such as `musician`.
+    pub label: TypeName,
+}
+
 /// Every term of a catalogue, in one order whatever the order they came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     terms: Vec<Term>,
+    sought: Vec<Sought>,
     hash: [u8; 32],
 }
 
@@ -51,14 +63,25 @@ impl Vocabulary {
             })
             .filter(|term| !term.surfaces.is_empty())
             .collect();
-        let hash = hash(&terms);
-        Self { terms, hash }
+        let hash = hash(&terms, &[]);
+        Self { terms, sought: Vec::new(), hash }
     }
 
     /// The terms of one type alone.
     #[must_use]
     pub fn of_type(&self, entity_type: &str) -> Self {
         Self::new(self.terms.iter().filter(|t| t.entity_type == entity_type).cloned().collect())
+    }
+
+    /// The same terms, and `sought` for heads that find what no term names.
+    pub fn seeking(self, sought: Vec<Sought>) -> Self {
+        let hash = hash(&self.terms, &sought);
+        Self { sought, hash, ..self }
+    }
+
+    /// What heads are asked for.
+    pub fn sought(&self) -> &[Sought] {
+        &self.sought
     }
 
     /// The terms, by entity and type.
@@ -73,7 +96,7 @@ impl Vocabulary {
 }
 
 /// Every string goes in with its length, so that no two vocabularies share the bytes.
-fn hash(terms: &[Term]) -> [u8; 32] {
+fn hash(terms: &[Term], sought: &[Sought]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut put = |text: &str| {
         hasher.update(&(text.len() as u64).to_le_bytes());
@@ -85,6 +108,11 @@ fn hash(terms: &[Term]) -> [u8; 32] {
         put(if term.by_encoding { "concept" } else { "name" });
         put(&term.surfaces.len().to_string());
         term.surfaces.iter().for_each(|surface| put(surface));
+    }
+    for Sought { entity_type, label } in sought {
+        put(entity_type);
+        put(&label.name);
+        put(label.description.as_deref().unwrap_or(""));
     }
     *hasher.finalize().as_bytes()
 }

@@ -142,10 +142,9 @@ impl Backlog {
     fn empty(schema: &Schema, extractor: &dyn Extractor, catalogue: &Catalogue) -> Self {
         let vocabulary = catalogue.vocabulary(schema);
         let rules = schema.reviews.as_ref();
-        let aspects = rules.map_or("", |rules| &rules.entity_type);
         let reads_reviews = rules.is_some() && extractor.finds_relations();
         Self {
-            aspects: vocabulary.of_type(aspects),
+            aspects: catalogue.aspects(schema),
             vocabulary,
             waiting: Vec::new(),
             reviews: Vec::new(),

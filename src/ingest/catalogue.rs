@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Document, NodeKey, Value, entity_name};
-use crate::extract::{Term, Vocabulary};
-use crate::schema::{NodeKind, Schema};
+use crate::extract::{Sought, Term, TypeName, Vocabulary};
+use crate::schema::{EntityType, NodeKind, Schema};
 use crate::store::{StoreError, View};
 
 /// How often each spelling of each entity stands in the catalogue. Kept up with documents as they
@@ -63,7 +63,32 @@ impl Catalogue {
             }
         };
         Vocabulary::new(self.entities.iter().map(term).collect())
+            .seeking(sought(schema, |entity_type| !said_in_reviews(schema, entity_type)))
     }
+
+    /// The terms that opinions may be about, and what else reviews are looked through for.
+    pub fn aspects(&self, schema: &Schema) -> Vocabulary {
+        let aspects = schema.reviews.as_ref().map_or("", |rules| &rules.entity_type);
+        self.vocabulary(schema)
+            .of_type(aspects)
+            .seeking(sought(schema, |entity_type| said_in_reviews(schema, entity_type)))
+    }
+}
+
+/// What heads are asked for to find entities of the types that `wanted` says.
+fn sought(schema: &Schema, wanted: impl Fn(&str) -> bool) -> Vec<Sought> {
+    let types = schema.entity_types().iter().filter(|(name, _)| wanted(name));
+    let label = |(name, found): (&String, &EntityType), label: &String| Sought {
+        entity_type: name.clone(),
+        label: TypeName { name: label.clone(), description: Some(found.description.clone()) },
+    };
+    types.flat_map(|row| row.1.labels.iter().map(move |own| label(row, own))).collect()
+}
+
+/// Is a type one of aspects, or of what is said of them?
+fn said_in_reviews(schema: &Schema, entity_type: &str) -> bool {
+    let aspects = schema.reviews.as_ref().is_some_and(|rules| rules.entity_type == entity_type);
+    aspects || !schema.names_entities(entity_type)
 }
 
 /// Every entity that a document names, with the spelling, as often as it does.

@@ -140,6 +140,9 @@ pub struct EntityType {
     /// Do its mentions name entities? Those of what is only said of others do not.
     #[serde(default = "parse::yes")]
     pub names_entities: bool,
+    /// What trained heads are asked for to find entities of it; nothing: they do not look for it.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 /// Half-lives and thresholds of the interests.

@@ -158,6 +158,15 @@ impl Encoder {
         Ok(encodings)
     }
 
+    /// Tokens that [`encode`](Self::encode) runs for `texts`, the special ones included.
+    ///
+    /// # Errors
+    /// Failures of the machine.
+    pub fn n_tokens(&self, texts: &[&str]) -> Result<usize, ExtractError> {
+        let pieces = self.pieces(&self.tokenize(texts)?, true);
+        Ok(pieces.iter().map(|(_, window)| window.end - window.start + 2).sum())
+    }
+
     /// Numbers in an encoding.
     pub fn hidden_size(&self) -> usize {
         self.hidden

@@ -80,7 +80,14 @@ impl Tagger {
             });
             signatures.insert((head, at, tail));
         }
-        let names = self.encodings(encoder, types)?;
+        // Of a type that was trained, the name has said enough.
+        let described: Vec<TypeName> = (types.iter().zip(&indices))
+            .map(|(name, index)| match index {
+                Some(_) => TypeName::new(&name.name),
+                None => name.clone(),
+            })
+            .collect();
+        let names = self.encodings(encoder, &described)?;
         let type_vectors = self.vectors("type", TYPE_SIZE, &names, &indices).map_err(compute)?;
         let relation_names: Vec<TypeName> = (relations.iter())
             .map(|&index| TypeName::new(&self.labels.relations[index]))

@@ -15,6 +15,24 @@ pub enum Precision {
     Int8,
 }
 
+impl Precision {
+    /// Every precision, in the order the help lists them.
+    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
+
+    /// What the user types.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// The precision of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name)
+    }
+}
+
 /// `x · weight + bias`.
 pub(in super::super) struct Linear<I: Isa> {
     matrix: Matrix<I>,

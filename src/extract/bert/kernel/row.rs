@@ -143,7 +143,7 @@ pub(super) fn exp(x: f32) -> f32 {
     /// Added and taken away again it rounds to a whole number, which its low bits then hold.
     const ROUND: f32 = 12_582_912.0;
     const POLYNOMIAL: [f32; 6] =
-        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.0e-1];
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
@@ -179,7 +179,7 @@ pub(super) fn quantize<T: From<u8>>(row: &[f32], to: &mut [T]) -> Grid {
     let (low, high) = range(row);
     let (low, high) = (low.min(0.0), high.max(0.0));
     // Zero for finite values, otherwise NaN.
-    let poison = sum(row, |value| value - value);
+    let poison = sum(row, |value| value * 0.0);
     let scale = (high - low) / 255.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     let zero = (-low * inverse).round();

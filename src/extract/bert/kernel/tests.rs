@@ -1,5 +1,6 @@
 //! Every instruction set that the processor has, and one with the shape of AVX-512, against plain
 //! sums.
+#![allow(unsafe_code, reason = "an instruction set of the tests' own has the operations of all")]
 
 use super::packed::Packed;
 use super::tile::{self, Place};

@@ -114,7 +114,7 @@ pub(super) unsafe fn run<I: Lanes<K>, K, const R: usize, const V: usize>(
             for vector in 0..V {
                 // SAFETY: the row is one of those with room.
                 unsafe {
-                    isa.store(sums[row][vector], to.add(row * to_stride + vector * I::LANES))
+                    isa.store(sums[row][vector], to.add(row * to_stride + vector * I::LANES));
                 };
             }
         }
