@@ -22,7 +22,7 @@ pub(super) struct ExtractorArgs {
     /// Who reads the texts: `off` leaves them to a later `predilect extract`
     #[arg(long, default_value = "bert", value_name = "NAME", value_parser = names())]
     extractor: String,
-    /// Folder of the model to use in place of the shipped one
+    /// Folder of the model, or the name of a shipped one: `en` (the default) or `multilingual`
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 }
@@ -33,6 +33,11 @@ fn names() -> PossibleValuesParser {
 }
 
 impl ExtractorArgs {
+    /// The model that was asked for.
+    pub fn model(&self) -> Option<&Path> {
+        self.model.as_deref()
+    }
+
     /// Builds the extractor; none for `off`.
     pub fn build(&self) -> anyhow::Result<Option<Box<dyn Extractor>>> {
         if self.extractor == "off" {

@@ -110,6 +110,7 @@ enum Output {
     #[default]
     Text,
     /// For programs.
+    #[value(alias = "jsonl")]
     Json,
 }
 

@@ -151,6 +151,19 @@ const TINY: &str = r#"{"vocab_size": 30522, "hidden_size": 8, "num_hidden_layers
     "hidden_dropout_prob": 0.1, "max_position_embeddings": 64, "type_vocab_size": 2,
     "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0}"#;
 
+/// The tiny model in a folder.
+pub(super) fn tiny_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path(), &tiny());
+    folder
+}
+
+fn write_tiny(path: &Path, tensors: &HashMap<String, Tensor>) {
+    std::fs::write(path.join("config.json"), TINY).unwrap();
+    std::fs::write(path.join("tokenizer.json"), shipped_files().tokenizer).unwrap();
+    candle_core::safetensors::save(tensors, path.join("model.safetensors")).unwrap();
+}
+
 /// The outcome of loading the tiny model after `change` was done to its folder.
 fn load(change: impl Fn(&mut HashMap<String, Tensor>, &Path)) -> Result<Bert, ExtractError> {
     let folder = tempfile::tempdir().unwrap();
