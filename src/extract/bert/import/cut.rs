@@ -13,8 +13,8 @@ const SPACE: char = '\u{2581}';
 
 /// What becomes a space, after NFKC: white space, control characters, marks of no width and what
 /// cannot be shown. After the table of characters in the file, which drops most control characters
-/// instead.
-const BLANK: &str = r"[\s\p{Cc}\u{200b}-\u{200f}\u{feff}\u{fffd}\u{2581}]+";
+/// instead. Written so that Oniguruma, the engine outside Rust, reads it too.
+const BLANK: &str = r"[\s\p{Cc}\x{200b}-\x{200f}\x{feff}\x{fffd}\x{2581}]+";
 
 /// Why a piece is kept; the first come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

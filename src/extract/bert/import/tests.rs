@@ -255,7 +255,7 @@ fn refuses_wrong_numbers() {
     bytes[4] = 2;
     refuses(&bytes, "the version is 2, which must be 1");
     let mut bytes = tiny();
-    bytes[44] = 200;
+    bytes[48] = 200;
     refuses(&bytes, "a special piece is 200, which must be below 18");
 }
 
