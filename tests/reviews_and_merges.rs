@@ -10,8 +10,8 @@ use predilect::engine::{Engine, Moment};
 use predilect::event::{NodeKey, RawDocument, RawEvent};
 use predilect::export::{self, ExportParams};
 use predilect::extract::{
-    ExtractError, Extraction, Extractor, Mention, Method, ReadFirst, RelationMention, Span,
-    Vocabulary,
+    ExtractError, Extraction, Extractor, Mention, Method, ReadFirst, RelationMention, Sought,
+    Span, Vocabulary,
 };
 use predilect::ingest::{LoadParams, Mapping};
 use predilect::interest::Interest;
@@ -77,20 +77,20 @@ impl Extractor for Marked {
         texts: &[&str],
         vocabulary: &Vocabulary,
     ) -> Result<Vec<Extraction>, ExtractError> {
-        self.complete(texts, self.read(texts)?, vocabulary)
+        self.complete(texts, self.read(texts, vocabulary.sought())?, vocabulary)
     }
 
     fn finds_relations(&self) -> bool {
         true
     }
 
-    fn read_first(&self) -> Option<&dyn ReadFirst> {
+    fn read_first(&self, _: &Vocabulary) -> Option<&dyn ReadFirst> {
         Some(self)
     }
 }
 
 impl ReadFirst for Marked {
-    fn read(&self, texts: &[&str]) -> Result<Vec<Extraction>, ExtractError> {
+    fn read(&self, texts: &[&str], _: &[Sought]) -> Result<Vec<Extraction>, ExtractError> {
         self.read.fetch_add(texts.len(), Ordering::Relaxed);
         Ok(texts.iter().map(|text| marked(text)).collect())
     }

@@ -123,8 +123,9 @@ pub trait Extractor: Send + Sync {
         false
     }
 
-    /// Itself, when it reads texts before it looks at a vocabulary: such readings can be kept.
-    fn read_first(&self) -> Option<&dyn ReadFirst> {
+    /// Itself, when it reads texts before it looks at the terms of this vocabulary: such readings
+    /// can be kept.
+    fn read_first(&self, _vocabulary: &Vocabulary) -> Option<&dyn ReadFirst> {
         None
     }
 
@@ -134,17 +135,17 @@ pub trait Extractor: Send + Sync {
     }
 }
 
-/// The two steps of an extractor whose model reads texts without a vocabulary.
+/// The two steps of an extractor whose model reads texts without the terms of a vocabulary.
 ///
-/// `complete(texts, read(texts), vocabulary)` is `extract(texts, vocabulary)`. What `read` answers
-/// for a text depends on that text and [`Extractor::version`] alone, so it is kept by these two, and
-/// a changed vocabulary has no text read again.
+/// `complete(texts, read(texts, vocabulary.sought()), vocabulary)` is `extract(texts, vocabulary)`.
+/// What `read` answers for a text depends on that text, `sought` and [`Extractor::version`] alone, so
+/// it is kept by these, and a new term has no text read again.
 pub trait ReadFirst {
     /// What the model finds in each text, in order; every mention with `entity: None`.
     ///
     /// # Errors
     /// Those of [`Extractor::extract`].
-    fn read(&self, texts: &[&str]) -> Result<Vec<Extraction>, ExtractError>;
+    fn read(&self, texts: &[&str], sought: &[Sought]) -> Result<Vec<Extraction>, ExtractError>;
 
     /// The whole answer for each text, by what was read in it.
     ///

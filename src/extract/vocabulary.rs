@@ -84,6 +84,11 @@ impl Vocabulary {
         &self.sought
     }
 
+    /// blake3 of what heads are asked for.
+    pub fn sought_hash(&self) -> [u8; 32] {
+        hash(&[], &self.sought)
+    }
+
     /// The terms, by entity and type.
     pub fn terms(&self) -> &[Term] {
         &self.terms

@@ -45,7 +45,7 @@ impl<'a> Reading<'a> {
                 new.push(*text);
             }
         }
-        let found = match self.extractor.read_first() {
+        let found = match self.extractor.read_first(self.vocabulary) {
             Some(first) => {
                 let readings = self.readings(first, &new)?;
                 first.complete(&new, readings, self.vocabulary)?
@@ -72,8 +72,9 @@ impl<'a> Reading<'a> {
         first: &dyn ReadFirst,
         texts: &[&str],
     ) -> Result<Vec<Extraction>, IngestError> {
-        let version = self.extractor.version();
-        let place = |text: &&str| CachedText::new(Cached::Reading, text, version);
+        let sought = blake3::Hash::from_bytes(self.vocabulary.sought_hash());
+        let version = format!("{} {sought}", self.extractor.version());
+        let place = |text: &&str| CachedText::new(Cached::Reading, text, &version);
         let places: Vec<CachedText> = texts.iter().map(place).collect();
         let kept = self.store.cached(&places)?;
         let mut found: Vec<Option<Extraction>> =
@@ -81,7 +82,7 @@ impl<'a> Reading<'a> {
         let missing: Vec<usize> = (0..texts.len()).filter(|&at| found[at].is_none()).collect();
         let unread: Vec<&str> = missing.iter().map(|&at| texts[at]).collect();
         if !unread.is_empty() {
-            let read = first.read(&unread)?;
+            let read = first.read(&unread, self.vocabulary.sought())?;
             let bytes = read.iter().map(format);
             self.store.keep(missing.iter().map(|&at| places[at]).zip(bytes).collect())?;
             for (at, extraction) in missing.into_iter().zip(read) {

@@ -1,7 +1,7 @@
 //! What surfaces, encodings and heads find in a text, as one extraction.
 
 use super::super::span::SpanWalk;
-use super::super::surface::Match;
+use super::super::surface::{Match, resolve};
 use super::super::{Extraction, Mention, Method, RelationMention, Vocabulary};
 use super::tagger::{Question, WindowFound};
 
@@ -24,98 +24,88 @@ impl Match {
     }
 }
 
-/// A mention before its span is counted in characters.
-#[derive(Debug)]
-struct Place {
-    start: usize,
-    end: usize,
-    entity_type: String,
-    entity: Option<String>,
-    confidence: f32,
-    method: Method,
+/// What the heads found in a text: mentions by position, and the relations between them.
+///
+/// `entity_type` names a type by its index in the question.
+pub(super) fn tagged(
+    text: &str,
+    found: WindowFound,
+    question: &Question,
+    entity_type: impl Fn(usize) -> String,
+) -> Extraction {
+    // Two windows may disagree about a span at their border: the surer one stays.
+    let spans = resolve(found.mentions, |found| (found.start, found.end), |a, b| {
+        b.confidence.total_cmp(&a.confidence).then(a.start.cmp(&b.start))
+    });
+    let place = |bytes: &std::ops::Range<usize>| {
+        let at = spans.binary_search_by_key(&(bytes.start, bytes.end), |found| (found.start, found.end));
+        at.ok()
+    };
+    let relations = found.relations.iter().filter_map(|(head, tail, kind, confidence)| {
+        let relation = question.relations[*kind].clone();
+        let (head, tail) = (place(head)?, place(tail)?);
+        Some(RelationMention { head, tail, relation, confidence: *confidence })
+    });
+    let relations = relations.collect();
+    let mut walk = SpanWalk::new(text);
+    let mentions = spans.iter().map(|found| Mention {
+        span: walk.span(found.start, found.end),
+        surface: text[found.start..found.end].to_owned(),
+        entity_type: entity_type(found.kind),
+        entity: None,
+        confidence: found.confidence,
+        method: Method::Model,
+    });
+    Extraction { mentions: mentions.collect(), relations }
 }
 
-/// Mentions that do not overlap: what came first stays.
-#[derive(Debug, Default)]
-pub(super) struct Collected(Vec<Place>);
-
-impl Collected {
-    /// Adds what terms are named.
-    pub(super) fn add_terms(&mut self, vocabulary: &Vocabulary, named: impl Iterator<Item = Named>) {
-        self.add(named.map(|named| {
+/// Terms that a text names and what the heads found in it, as mentions that do not overlap.
+///
+/// Terms go first, in the order of `named`: a span of the heads that gives way to one stands for it
+/// in relations.
+pub(super) fn collected(
+    text: &str,
+    vocabulary: &Vocabulary,
+    named: impl Iterator<Item = Named>,
+    tagged: Extraction,
+) -> Extraction {
+    let mut terms: Vec<Named> = Vec::new();
+    for named in named {
+        let at = terms.partition_point(|other| other.end <= named.start);
+        if terms.get(at).is_none_or(|other| other.start >= named.end) {
+            terms.insert(at, named);
+        }
+    }
+    let mut walk = SpanWalk::new(text);
+    let mut mentions: Vec<Mention> = (terms.iter())
+        .map(|named| {
             let term = &vocabulary.terms()[named.term];
-            Place {
-                start: named.start,
-                end: named.end,
+            Mention {
+                span: walk.span(named.start, named.end),
+                surface: text[named.start..named.end].to_owned(),
                 entity_type: term.entity_type.clone(),
                 entity: Some(term.entity.clone()),
                 confidence: named.confidence,
                 method: named.method,
             }
-        }));
-    }
-
-    /// Adds what the heads found, the surest first; `entity_type` names a type by its index.
-    pub(super) fn add_tagged(&mut self, found: &WindowFound, entity_type: impl Fn(usize) -> String) {
-        let mut order: Vec<_> = found.mentions.iter().collect();
-        order.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.start.cmp(&b.start)));
-        for found in order {
-            self.add(std::iter::once(Place {
-                start: found.start,
-                end: found.end,
-                entity_type: entity_type(found.kind),
-                entity: None,
-                confidence: found.confidence,
-                method: Method::Model,
-            }));
+        })
+        .collect();
+    let overlapping = |mentions: &[Mention], mention: &Mention| {
+        let at = mentions.partition_point(|other| other.span.byte_end <= mention.span.byte_start);
+        mentions.get(at).filter(|other| other.span.overlaps(&mention.span)).map(|_| at)
+    };
+    let free = tagged.mentions.iter().filter(|mention| overlapping(&mentions, mention).is_none());
+    let free: Vec<Mention> = free.cloned().collect();
+    mentions.extend(free);
+    mentions.sort_by_key(|mention| mention.span);
+    let mut relations: Vec<RelationMention> = Vec::new();
+    for RelationMention { head, tail, relation, confidence } in tagged.relations {
+        let ends = [head, tail].map(|end| overlapping(&mentions, &tagged.mentions[end]));
+        let [Some(head), Some(tail)] = ends else { continue };
+        let same = |r: &RelationMention| (r.head, r.tail, &r.relation) == (head, tail, &relation);
+        if head != tail && !relations.iter().any(same) {
+            relations.push(RelationMention { head, tail, relation, confidence });
         }
     }
-
-    fn add(&mut self, places: impl Iterator<Item = Place>) {
-        for place in places {
-            let at = self.0.partition_point(|other| other.end <= place.start);
-            if self.0.get(at).is_none_or(|other| other.start >= place.end) {
-                self.0.insert(at, place);
-            }
-        }
-    }
-
-    /// The mentions by position, and the relations of `found` between them: a span of the heads that
-    /// gave way to a term stands for that term.
-    pub(super) fn into_extraction(
-        self,
-        text: &str,
-        found: &WindowFound,
-        question: Option<&Question>,
-    ) -> Extraction {
-        let mut relations: Vec<RelationMention> = Vec::new();
-        for (head, tail, kind, confidence) in &found.relations {
-            let (Some(head), Some(tail)) = (self.place(head.start, head.end), self.place(tail.start, tail.end)) else {
-                continue;
-            };
-            let Some(question) = question.filter(|_| head != tail) else { continue };
-            let relation = question.relations[*kind].clone();
-            let known = relations.iter().any(|r| (r.head, r.tail, &r.relation) == (head, tail, &relation));
-            if !known {
-                relations.push(RelationMention { head, tail, relation, confidence: *confidence });
-            }
-        }
-        relations.sort_by(|a, b| (a.head, a.tail, &a.relation).cmp(&(b.head, b.tail, &b.relation)));
-        let mut walk = SpanWalk::new(text);
-        let mentions = self.0.into_iter().map(|place| Mention {
-            span: walk.span(place.start, place.end),
-            surface: text[place.start..place.end].to_owned(),
-            entity_type: place.entity_type,
-            entity: place.entity,
-            confidence: place.confidence,
-            method: place.method,
-        });
-        Extraction { mentions: mentions.collect(), relations }
-    }
-
-    /// The first mention that shares a byte with `start..end`.
-    fn place(&self, start: usize, end: usize) -> Option<usize> {
-        let at = self.0.partition_point(|place| place.end <= start);
-        self.0.get(at).filter(|place| place.start < end).map(|_| at)
-    }
+    Extraction { mentions, relations }
 }

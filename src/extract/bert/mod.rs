@@ -37,14 +37,17 @@ pub use shipped::{SHIPPED, Shipped};
 pub use weights::{ModelFiles, Weights};
 pub use window::{Window, WindowParams, windows};
 
-use self::collected::Collected;
+use self::collected::{collected, tagged};
 use self::concept::{Concepts, Hit};
 use self::tagger::{Question, Tagger, WindowFound};
 use self::weights::compute;
 use self::words::words;
 use super::surface::{Lexicon, Match};
 use super::vocabulary::Derived;
-use super::{Encode, ExtractError, Extraction, Extractor, TypeName, Vocabulary, check_lengths};
+use super::{
+    Encode, ExtractError, Extraction, Extractor, ReadFirst, Sought, TypeName, Vocabulary,
+    check_lengths,
+};
 
 /// Finds terms as they are written and concepts in other words.
 #[derive(Debug)]
@@ -124,25 +127,41 @@ impl Bert {
     /// [`ExtractError::NoHeads`], [`ExtractError::TextTooLong`],
     /// [`ExtractError::NotFiniteOutput`], and failures of the machine.
     pub fn find(&self, texts: &[&str], types: &[TypeName]) -> Result<Vec<Extraction>, ExtractError> {
-        check_lengths(texts)?;
-        let tagger = self.tagger.as_ref().ok_or(ExtractError::NoHeads)?;
-        let question = tagger.question(&self.encoder, types)?;
-        let nothing = Concepts::default();
-        let matches = vec![Vec::new(); texts.len()];
-        let (_, tagged) = self.read(texts, &matches, &nothing, Some(&question))?;
-        Ok(texts
-            .iter()
-            .zip(tagged)
-            .map(|(text, tagged)| {
-                let mut found = Collected::default();
-                found.add_tagged(&tagged, |kind| question.types[kind].clone());
-                found.into_extraction(text, &tagged, Some(&question))
-            })
-            .collect())
+        if self.tagger.is_none() {
+            return Err(ExtractError::NoHeads);
+        }
+        let sought = |label: &TypeName| Sought { entity_type: label.name.clone(), label: label.clone() };
+        self.read(texts, &types.iter().map(sought).collect::<Vec<_>>())
+    }
+
+    fn question(&self, types: &[TypeName]) -> Result<Option<Question>, ExtractError> {
+        self.tagger.as_ref().map(|tagger| tagger.question(&self.encoder, types)).transpose()
+    }
+
+    fn matches(
+        &self,
+        texts: &[&str],
+        vocabulary: &Vocabulary,
+    ) -> Result<Vec<Vec<Match>>, ExtractError> {
+        let matcher = self.lexicon.matcher(vocabulary)?;
+        self.encoder.parallel(texts.len(), |index| Ok(matcher.find(texts[index])))
+    }
+
+    /// What the heads found in each text, by the entity types of `sought`.
+    fn tagged(
+        &self,
+        texts: &[&str],
+        found: Vec<WindowFound>,
+        question: Option<&Question>,
+        sought: &[Sought],
+    ) -> Vec<Extraction> {
+        let Some(question) = question else { return vec![Extraction::default(); texts.len()] };
+        let of = |kind: usize| sought[kind].entity_type.clone();
+        texts.iter().zip(found).map(|(text, found)| tagged(text, found, question, of)).collect()
     }
 
     /// One pass of the encoder over `texts`: the concepts that phrases name, and what the heads find.
-    fn read(
+    fn pass(
         &self,
         texts: &[&str],
         matches: &[Vec<Match>],
@@ -200,14 +219,6 @@ impl Extractor for Bert {
         &self.version
     }
 
-    fn encoder(&self) -> Option<&dyn Encode> {
-        Some(self)
-    }
-
-    fn finds_relations(&self) -> bool {
-        self.tagger.as_ref().is_some_and(|tagger| !tagger.labels().relations.is_empty())
-    }
-
     /// # Errors
     /// [`ExtractError::NotFiniteOutput`] when the model is broken, and failures of the machine.
     fn extract(
@@ -216,27 +227,65 @@ impl Extractor for Bert {
         vocabulary: &Vocabulary,
     ) -> Result<Vec<Extraction>, ExtractError> {
         check_lengths(texts)?;
-        let matcher = self.lexicon.matcher(vocabulary)?;
-        let matches = self.encoder.parallel(texts.len(), |index| Ok(matcher.find(texts[index])))?;
+        let matches = self.matches(texts, vocabulary)?;
         let concepts = self.concepts.get(vocabulary, || Concepts::new(&self.encoder, vocabulary))?;
-        let question = self.questions.get(vocabulary, || {
-            let labels: Vec<TypeName> =
-                vocabulary.sought().iter().map(|sought| sought.label.clone()).collect();
-            self.tagger.as_ref().map(|tagger| tagger.question(&self.encoder, &labels)).transpose()
-        })?;
-        let (hits, tagged) = self.read(texts, &matches, &concepts, (*question).as_ref())?;
+        let question =
+            self.questions.get(vocabulary, || self.question(&labels(vocabulary.sought())))?;
+        let (hits, found) = self.pass(texts, &matches, &concepts, (*question).as_ref())?;
+        let tagged = self.tagged(texts, found, (*question).as_ref(), vocabulary.sought());
         let answers = texts.iter().zip(matches).zip(hits).zip(tagged);
         Ok(answers
             .map(|(((text, matches), hits), tagged)| {
-                let (types, relations) = (vocabulary.sought(), (*question).as_ref());
-                let mut found = Collected::default();
-                found.add_terms(vocabulary, matches.iter().map(|m| m.named()));
-                found.add_terms(vocabulary, hits.iter().map(|hit| hit.named(&concepts)));
-                found.add_tagged(&tagged, |kind| types[kind].entity_type.clone());
-                found.into_extraction(text, &tagged, relations)
+                let surfaces = matches.iter().map(Match::named);
+                let named = surfaces.chain(hits.iter().map(|hit| hit.named(&concepts)));
+                collected(text, vocabulary, named, tagged)
             })
             .collect())
     }
+
+    fn finds_relations(&self) -> bool {
+        self.tagger.as_ref().is_some_and(|tagger| !tagger.labels().relations.is_empty())
+    }
+
+    /// Only where no term is matched by encoding: such terms need the states of the text.
+    fn read_first(&self, vocabulary: &Vocabulary) -> Option<&dyn ReadFirst> {
+        let by_encoding = vocabulary.terms().iter().any(|term| term.by_encoding);
+        (self.tagger.is_some() && !by_encoding).then_some(self)
+    }
+
+    fn encoder(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+}
+
+impl ReadFirst for Bert {
+    fn read(&self, texts: &[&str], sought: &[Sought]) -> Result<Vec<Extraction>, ExtractError> {
+        check_lengths(texts)?;
+        let question = self.question(&labels(sought))?;
+        let matches = vec![Vec::new(); texts.len()];
+        let (_, found) = self.pass(texts, &matches, &Concepts::default(), question.as_ref())?;
+        Ok(self.tagged(texts, found, question.as_ref(), sought))
+    }
+
+    fn complete(
+        &self,
+        texts: &[&str],
+        readings: Vec<Extraction>,
+        vocabulary: &Vocabulary,
+    ) -> Result<Vec<Extraction>, ExtractError> {
+        check_lengths(texts)?;
+        let matches = self.matches(texts, vocabulary)?;
+        let answers = texts.iter().zip(matches).zip(readings);
+        Ok(answers
+            .map(|((text, matches), tagged)| {
+                collected(text, vocabulary, matches.iter().map(Match::named), tagged)
+            })
+            .collect())
+    }
+}
+
+fn labels(sought: &[Sought]) -> Vec<TypeName> {
+    sought.iter().map(|sought| sought.label.clone()).collect()
 }
 
 #[cfg(test)]
