@@ -79,7 +79,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let current = Snapshot::build(&store.view(), None, recommend::CACHED)?;
         let current = ArcSwap::from_pointee(current);
-        let (past, writing, catalogue) = Default::default();
+        let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Self { store, extractor, current, past, writing, catalogue })
     }
 

@@ -161,8 +161,8 @@ pub trait ReadFirst {
 
 /// Turns phrases into vectors whose cosine says how near their meanings are.
 pub trait Encode: Send + Sync {
-    /// Changes whenever the encoding of a phrase may change.
-    fn version(&self) -> &str;
+    /// Name and version of the model: changes whenever the encoding of a phrase may change.
+    fn model(&self) -> &str;
 
     /// One encoding per phrase, in order: of one width, finite, of length 1.
     ///

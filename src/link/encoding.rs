@@ -13,7 +13,7 @@ pub fn encodings(
     encoder: &dyn Encode,
     phrases: &[&str],
 ) -> Result<Vec<Vec<f32>>, LinkError> {
-    let version = encoder.version();
+    let version = encoder.model();
     let place = |phrase: &&str| CachedText::new(Cached::Encoding, phrase, version);
     let places: Vec<CachedText> = phrases.iter().map(place).collect();
     let kept = store.cached(&places)?.into_iter().map(|bytes| bytes.and_then(|b| parse(&b)));

@@ -135,7 +135,9 @@ impl<'v> Linker<'v> {
         for (phrase, vector) in phrases.into_iter().zip(vectors) {
             let names = !self.schema.by_encoding(&phrase.0);
             let terms = self.terms(&phrase.0, store, encoder)?;
-            if let Some(found) = nearest((&phrase.1, &vector), terms, names, encoder) {
+            if let Some(found) =
+                nearest((phrase.1.as_str(), vector.as_slice()), terms, names, encoder)
+            {
                 near.insert(phrase, found);
             }
         }

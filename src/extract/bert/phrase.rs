@@ -4,7 +4,7 @@ use super::{Bert, Encode, ExtractError};
 use crate::extract::is_unspaced;
 
 impl Encode for Bert {
-    fn version(&self) -> &str {
+    fn model(&self) -> &str {
         &self.version
     }
 
