@@ -115,7 +115,7 @@ pub(super) unsafe fn run<I: Lanes<K>, K, const R: usize, const V: usize>(
                 // SAFETY: the row is one of those with room.
                 unsafe {
                     isa.store(sums[row][vector], to.add(row * to_stride + vector * I::LANES));
-                };
+                }
             }
         }
     }
