@@ -14,3 +14,5 @@ mod input;
 mod merges;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/train.rs"]
+mod train;

@@ -297,3 +297,72 @@ fn reads_huge_texts() {
     assert_eq!(surfaces, (1 << 16) + 1);
     assert_eq!(found[1].mentions.last().unwrap().span.slice(&document), "science-fiction");
 }
+
+#[test]
+fn refuses_broken_heads() {
+    let write = |path: &Path, heads: &str| std::fs::write(path.join("heads.json"), heads).unwrap();
+    let heads = |signature: &str, temperature: &str| {
+        format!(
+            r#"{{"types": ["brand"], "relations": ["of"], "signatures": [{signature}],
+                "temperature": {temperature}, "relation_threshold": 0.0}}"#
+        )
+    };
+    check(|_, path| write(path, "{"), "does not describe the heads");
+    check(|_, path| write(path, &heads("[0, 0, 1]", "1.0")), "that is not listed");
+    check(|_, path| write(path, &heads("", "0.0")), "temperature must be above 0");
+    check(|_, path| write(path, &heads("", "1.0")), "no tensor `span.");
+    let shaped = |tensors: &mut HashMap<String, Tensor>, types: usize| {
+        for (name, shape) in head::shapes(8, types, 1) {
+            put(tensors, name, &shape, 0.0);
+        }
+    };
+    let wrong = |tensors: &mut HashMap<String, Tensor>, path: &Path| {
+        shaped(tensors, 2);
+        write(path, &heads("", "1.0"));
+    };
+    check(wrong, "tensor `type.offset` has shape [2, 128]");
+    let not_finite = |tensors: &mut HashMap<String, Tensor>, path: &Path| {
+        shaped(tensors, 1);
+        put(tensors, "span.key.bias", &[64], f32::NAN);
+        write(path, &heads("", "1.0"));
+    };
+    check(not_finite, "tensor `span.key.bias` holds NaN");
+    let error = load(|_, _| ()).unwrap().find(&["a text"], &[TypeName::new("brand")]).unwrap_err();
+    assert!(matches!(error, ExtractError::NoHeads), "{error}");
+}
+
+/// Texts that nobody meant to write, through both shipped models.
+#[test]
+fn reads_any_text_with_exact_offsets() {
+    let long = "Nothing of note happens in this sentence. ".repeat(120);
+    let long = format!("{long}Lana Del Rey sang in Berlin. {long}");
+    let texts = [
+        "",
+        " \t\n",
+        "\u{0}\u{7}\u{1b}",
+        "🎬👍🏽🇩🇪",
+        "Sony WH-1000XM5 降噪蓝牙耳机 ヘッドホン, 送料無料! Ünïcödé ﬁne ＡＢＣ",
+        "小米手机很好用，屏幕细腻，就是电池不太耐用。",
+        &"x".repeat(1 << 20),
+        &"电".repeat(5000),
+        &long,
+    ];
+    let types = ["person", "musician", "location", "brand", "product type", "aspect", "opinion"];
+    let types: Vec<TypeName> = types.iter().map(|name| TypeName::new(name)).collect();
+    for model in super::SHIPPED {
+        let model = open(Some(Path::new(model.name))).unwrap();
+        let found = model.find(&texts, &types).unwrap();
+        for (text, found) in texts.iter().zip(&found) {
+            let chars: Vec<char> = text.chars().collect();
+            for mention in &found.mentions {
+                assert_eq!(mention.span.slice(text), mention.surface);
+                let (start, end) = (mention.span.char_start as usize, mention.span.char_end as usize);
+                assert_eq!(chars[start..end].iter().collect::<String>(), mention.surface);
+                assert!((0.0..=1.0).contains(&mention.confidence));
+            }
+            assert!(found.mentions.windows(2).all(|two| !two[0].span.overlaps(&two[1].span)));
+        }
+        let late = |surface: &str| found[8].mentions.iter().any(|m| m.surface == surface);
+        assert!(late("Lana Del Rey") && late("Berlin"), "{:?}", found[8].mentions);
+    }
+}
