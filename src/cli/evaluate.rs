@@ -109,11 +109,13 @@ fn keep(labelled: &mut Labelled, types: &[TypeName]) {
     }
     let mut place = places.iter();
     labelled.entities.retain(|_| place.next().is_some_and(Option::is_some));
-    labelled.relations.retain_mut(|relation| match (places[relation.head], places[relation.tail]) {
-        (Some(head), Some(tail)) => {
-            (relation.head, relation.tail) = (head, tail);
-            true
+    labelled.relations.retain_mut(|relation| {
+        match (places[relation.head], places[relation.tail]) {
+            (Some(head), Some(tail)) => {
+                (relation.head, relation.tail) = (head, tail);
+                true
+            }
+            _ => false,
         }
-        _ => false,
     });
 }

@@ -203,9 +203,7 @@ pub const EXTRACTORS: &[Entry] = &[
     Entry {
         name: "bert",
         about: "the same, and other wordings of concepts by their encoding",
-        build: |model| {
-            Ok(Box::new(bert::open(model)?))
-        },
+        build: |model| Ok(Box::new(bert::open(model)?)),
     },
 ];
 

@@ -93,11 +93,14 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Start and end.
+type Range = (u32, u32);
+
 /// An extraction without the text's own words.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     /// Bytes, characters, type, confidence.
-    mentions: Vec<((u32, u32), (u32, u32), String, f32)>,
+    mentions: Vec<(Range, Range, String, f32)>,
     /// Head, tail, relation, confidence.
     relations: Vec<(u32, u32, String, f32)>,
 }
@@ -118,17 +121,12 @@ fn format(found: &Extraction) -> Vec<u8> {
 
 fn parse(bytes: &[u8], text: &str) -> Option<Extraction> {
     let kept: Kept = postcard::from_bytes(bytes).ok()?;
-    let mention =
-        |(bytes, chars, entity_type, confidence): ((u32, u32), (u32, u32), String, f32)| {
-            let span = Span {
-                byte_start: bytes.0,
-                byte_end: bytes.1,
-                char_start: chars.0,
-                char_end: chars.1,
-            };
-            let surface = span.slice(text).to_owned();
-            Mention { span, surface, entity_type, entity: None, confidence, method: Method::Model }
-        };
+    let mention = |(bytes, chars, entity_type, confidence): (Range, Range, String, f32)| {
+        let span =
+            Span { byte_start: bytes.0, byte_end: bytes.1, char_start: chars.0, char_end: chars.1 };
+        let surface = span.slice(text).to_owned();
+        Mention { span, surface, entity_type, entity: None, confidence, method: Method::Model }
+    };
     let relation = |(head, tail, relation, confidence): (u32, u32, String, f32)| RelationMention {
         head: head as usize,
         tail: tail as usize,

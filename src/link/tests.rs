@@ -73,7 +73,7 @@ fn vocabulary() -> Vocabulary {
 }
 
 /// The mention with its entity and how it came by it.
-fn check(mention: Mention, entity: Option<&str>, link: Link) {
+fn check(mention: &Mention, entity: Option<&str>, link: Link) {
     let (store, vocabulary, encoder) = (store(), vocabulary(), Words::default());
     let mut linker = Linker::new(store.schema(), &vocabulary, &store, Some(&encoder));
     let found = Extraction { mentions: vec![mention.clone()], relations: vec![] };
@@ -84,19 +84,19 @@ fn check(mention: Mention, entity: Option<&str>, link: Link) {
 #[test]
 fn a_spelling_of_a_term_names_it() {
     for surface in ["Sony", "SONY", "ＳＯＮＹ", " sony ", "索尼", "Sóny"] {
-        check(mention("brand", surface, 0.9), Some("brand:sony"), Link::Alias);
+        check(&mention("brand", surface, 0.9), Some("brand:sony"), Link::Alias);
     }
-    check(mention("brand", "coca cola", 0.9), Some("brand:coca-cola"), Link::Alias);
+    check(&mention("brand", "coca cola", 0.9), Some("brand:coca-cola"), Link::Alias);
     // However unsure: what it costs is told by the confidence.
-    check(mention("brand", "sony", 0.1), Some("brand:sony"), Link::Alias);
+    check(&mention("brand", "sony", 0.1), Some("brand:sony"), Link::Alias);
     // A person is no brand.
-    check(mention("person", "Sony", 0.9), Some("person:sony"), Link::New);
+    check(&mention("person", "Sony", 0.9), Some("person:sony"), Link::New);
 }
 
 #[test]
 fn a_near_encoding_names_a_concept_but_a_name_only_across_scripts() {
-    check(mention("category", "handset", 0.9), Some("category:phone"), Link::Encoding);
-    check(mention("category", "tea", 0.9), Some("category:tea"), Link::New);
+    check(&mention("category", "handset", 0.9), Some("category:phone"), Link::Encoding);
+    check(&mention("category", "tea", 0.9), Some("category:tea"), Link::New);
     let vocabulary = Vocabulary::new(vec![Term {
         entity: "brand:sony".to_owned(),
         entity_type: "brand".to_owned(),
@@ -116,14 +116,14 @@ fn a_near_encoding_names_a_concept_but_a_name_only_across_scripts() {
 
 #[test]
 fn what_nobody_named_becomes_an_entity_when_sure() {
-    check(mention("brand", "Nova-Tek", 0.6), Some("brand:nova tek"), Link::New);
-    check(mention("brand", "NOVA  TEK", 0.6), Some("brand:nova tek"), Link::New);
-    check(mention("brand", "한국", 0.6), Some("brand:한국"), Link::New);
-    check(mention("brand", "Nova", 0.59), None, Link::Nil);
-    check(mention("brand", "!?", 0.9), None, Link::Nil);
-    check(mention("brand", &"x".repeat(600), 0.9), None, Link::Nil);
+    check(&mention("brand", "Nova-Tek", 0.6), Some("brand:nova tek"), Link::New);
+    check(&mention("brand", "NOVA  TEK", 0.6), Some("brand:nova tek"), Link::New);
+    check(&mention("brand", "한국", 0.6), Some("brand:한국"), Link::New);
+    check(&mention("brand", "Nova", 0.59), None, Link::Nil);
+    check(&mention("brand", "!?", 0.9), None, Link::Nil);
+    check(&mention("brand", &"x".repeat(600), 0.9), None, Link::Nil);
     // Words of praise are no entities.
-    check(mention("opinion", "lovely", 0.9), None, Link::Nil);
+    check(&mention("opinion", "lovely", 0.9), None, Link::Nil);
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn labels(folder: &Folder) {
 fn a_model_is_trained_measured_and_used() {
     let folder = Folder::new();
     labels(&folder);
-    let train = "train extractor --train labels.jsonl --dev labels.jsonl --dest model --seed 3 --epochs 2";
+    let train =
+        "train extractor --train labels.jsonl --dev labels.jsonl --dest model --seed 3 --epochs 2";
     let trained = folder.json(&format!("{train} --output json"));
     assert_eq!(trained["model"], "model");
     assert!(trained["best"]["entities_f1"].as_f64() > Some(0.5), "{trained}");
@@ -33,7 +34,10 @@ fn a_model_is_trained_measured_and_used() {
     assert!(scores["entities"]["f1"].as_f64() > Some(0.5), "{scores}");
     let brands = folder.json(&format!("{evaluate} --types brand"));
     assert_eq!(brands["entities"]["by_type"].as_object().map(serde_json::Map::len), Some(1));
-    folder.put("texts.jsonl", "{\"id\": 7, \"text\": \"Canon sells a drill.\"}\n\n{\"text\": \"\"}\n");
+    folder.put(
+        "texts.jsonl",
+        "{\"id\": 7, \"text\": \"Canon sells a drill.\"}\n\n{\"text\": \"\"}\n",
+    );
     let line = "extract --model model --input texts.jsonl --types brand,thing --output jsonl";
     let lines: Vec<serde_json::Value> = (folder.check(line, 0).out.lines())
         .map(|line| serde_json::from_str(line).unwrap())
@@ -41,7 +45,8 @@ fn a_model_is_trained_measured_and_used() {
     assert_eq!(lines.len(), 2);
     assert_eq!((&lines[0]["id"], &lines[1]["entities"]), (&7.into(), &serde_json::json!([])));
     for entity in lines[0]["entities"].as_array().unwrap() {
-        let range = entity["start"].as_u64().unwrap() as usize..entity["end"].as_u64().unwrap() as usize;
+        let range =
+            entity["start"].as_u64().unwrap() as usize..entity["end"].as_u64().unwrap() as usize;
         assert_eq!("Canon sells a drill."[range], *entity["surface"].as_str().unwrap());
     }
 }
@@ -52,7 +57,11 @@ fn what_cannot_be_trained_on_is_refused() {
     labels(&folder);
     folder.put("bare.jsonl", "{\"text\": \"nothing\"}\n");
     let dest = "--dest model --epochs 1";
-    folder.refuses(&format!("train extractor --train bare.jsonl {dest}"), 1, "no entity is labelled");
+    folder.refuses(
+        &format!("train extractor --train bare.jsonl {dest}"),
+        1,
+        "no entity is labelled",
+    );
     folder.refuses(&format!("train extractor --train no.jsonl {dest}"), 1, "no.jsonl");
     folder.refuses(
         &format!("train extractor --train labels.jsonl --base nowhere {dest}"),

@@ -34,11 +34,14 @@ pub(super) fn tagged(
     entity_type: impl Fn(usize) -> String,
 ) -> Extraction {
     // Two windows may disagree about a span at their border: the surer one stays.
-    let spans = resolve(found.mentions, |found| (found.start, found.end), |a, b| {
-        b.confidence.total_cmp(&a.confidence).then(a.start.cmp(&b.start))
-    });
+    let spans = resolve(
+        found.mentions,
+        |found| (found.start, found.end),
+        |a, b| b.confidence.total_cmp(&a.confidence).then(a.start.cmp(&b.start)),
+    );
     let place = |bytes: &std::ops::Range<usize>| {
-        let at = spans.binary_search_by_key(&(bytes.start, bytes.end), |found| (found.start, found.end));
+        let at =
+            spans.binary_search_by_key(&(bytes.start, bytes.end), |found| (found.start, found.end));
         at.ok()
     };
     let relations = found.relations.iter().filter_map(|(head, tail, kind, confidence)| {

@@ -63,7 +63,7 @@ pub struct Encoder {
     /// What stands before and after a text: `[CLS]` and `[SEP]`.
     special: (u32, u32),
     unknown: Option<u32>,
-    /// What begins a word in a SentencePiece vocabulary, when it is a token of its own.
+    /// What begins a word in a `SentencePiece` vocabulary, when it is a token of its own.
     space: Option<u32>,
     knows_han: bool,
     windows: WindowParams,
@@ -331,7 +331,7 @@ fn batches(pieces: &[(usize, Window)], params: EncoderParams) -> Vec<Vec<usize>>
         n_tokens += length(piece);
         match batches.last_mut() {
             Some(batch) if batch.len() < params.batch && n_tokens <= MAX_TOKENS => {
-                batch.push(piece)
+                batch.push(piece);
             }
             _ => {
                 n_tokens = length(piece);

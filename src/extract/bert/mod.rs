@@ -111,7 +111,15 @@ impl Bert {
             &weights[..16],
             lexicon.version(),
         );
-        Ok(Self { encoder, tagger, lexicon, concepts: Derived::default(), questions: Derived::default(), params, version })
+        Ok(Self {
+            encoder,
+            tagger,
+            lexicon,
+            concepts: Derived::default(),
+            questions: Derived::default(),
+            params,
+            version,
+        })
     }
 
     /// The types that the model was trained on, in the order of training; none without heads.
@@ -126,11 +134,16 @@ impl Bert {
     /// # Errors
     /// [`ExtractError::NoHeads`], [`ExtractError::TextTooLong`],
     /// [`ExtractError::NotFiniteOutput`], and failures of the machine.
-    pub fn find(&self, texts: &[&str], types: &[TypeName]) -> Result<Vec<Extraction>, ExtractError> {
+    pub fn find(
+        &self,
+        texts: &[&str],
+        types: &[TypeName],
+    ) -> Result<Vec<Extraction>, ExtractError> {
         if self.tagger.is_none() {
             return Err(ExtractError::NoHeads);
         }
-        let sought = |label: &TypeName| Sought { entity_type: label.name.clone(), label: label.clone() };
+        let sought =
+            |label: &TypeName| Sought { entity_type: label.name.clone(), label: label.clone() };
         self.read(texts, &types.iter().map(sought).collect::<Vec<_>>())
     }
 
@@ -145,19 +158,6 @@ impl Bert {
     ) -> Result<Vec<Vec<Match>>, ExtractError> {
         let matcher = self.lexicon.matcher(vocabulary)?;
         self.encoder.parallel(texts.len(), |index| Ok(matcher.find(texts[index])))
-    }
-
-    /// What the heads found in each text, by the entity types of `sought`.
-    fn tagged(
-        &self,
-        texts: &[&str],
-        found: Vec<WindowFound>,
-        question: Option<&Question>,
-        sought: &[Sought],
-    ) -> Vec<Extraction> {
-        let Some(question) = question else { return vec![Extraction::default(); texts.len()] };
-        let of = |kind: usize| sought[kind].entity_type.clone();
-        texts.iter().zip(found).map(|(text, found)| tagged(text, found, question, of)).collect()
     }
 
     /// One pass of the encoder over `texts`: the concepts that phrases name, and what the heads find.
@@ -177,7 +177,8 @@ impl Bert {
         let encoder = &self.encoder;
         let tokens = encoder.tokenize(texts)?;
         let phrases = concepts.phrases(encoder, texts, &tokens, matches);
-        let words = encoder.parallel(texts.len(), |index| Ok(words(texts[index], &tokens[index])))?;
+        let words =
+            encoder.parallel(texts.len(), |index| Ok(words(texts[index], &tokens[index])))?;
         let pieces = encoder.pieces(&tokens, false);
         let min_context = self.params.min_context;
         let found = encoder.run(&tokens, &pieces, |index, states| {
@@ -228,11 +229,12 @@ impl Extractor for Bert {
     ) -> Result<Vec<Extraction>, ExtractError> {
         check_lengths(texts)?;
         let matches = self.matches(texts, vocabulary)?;
-        let concepts = self.concepts.get(vocabulary, || Concepts::new(&self.encoder, vocabulary))?;
+        let concepts =
+            self.concepts.get(vocabulary, || Concepts::new(&self.encoder, vocabulary))?;
         let question =
             self.questions.get(vocabulary, || self.question(&labels(vocabulary.sought())))?;
         let (hits, found) = self.pass(texts, &matches, &concepts, (*question).as_ref())?;
-        let tagged = self.tagged(texts, found, (*question).as_ref(), vocabulary.sought());
+        let tagged = by_text(texts, found, (*question).as_ref(), vocabulary.sought());
         let answers = texts.iter().zip(matches).zip(hits).zip(tagged);
         Ok(answers
             .map(|(((text, matches), hits), tagged)| {
@@ -264,7 +266,7 @@ impl ReadFirst for Bert {
         let question = self.question(&labels(sought))?;
         let matches = vec![Vec::new(); texts.len()];
         let (_, found) = self.pass(texts, &matches, &Concepts::default(), question.as_ref())?;
-        Ok(self.tagged(texts, found, question.as_ref(), sought))
+        Ok(by_text(texts, found, question.as_ref(), sought))
     }
 
     fn complete(
@@ -282,6 +284,18 @@ impl ReadFirst for Bert {
             })
             .collect())
     }
+}
+
+/// What the heads found in each text, by the entity types of `sought`.
+fn by_text(
+    texts: &[&str],
+    found: Vec<WindowFound>,
+    question: Option<&Question>,
+    sought: &[Sought],
+) -> Vec<Extraction> {
+    let Some(question) = question else { return vec![Extraction::default(); texts.len()] };
+    let of = |kind: usize| sought[kind].entity_type.clone();
+    texts.iter().zip(found).map(|(text, found)| tagged(text, found, question, of)).collect()
 }
 
 fn labels(sought: &[Sought]) -> Vec<TypeName> {

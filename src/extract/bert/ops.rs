@@ -92,9 +92,8 @@ impl CustomOp3 for Linear {
         let m = weight.dim(0)?;
         let to_x = gradient.matmul(&weight.detach())?;
         let to_weight = gradient.t()?.matmul(&x.detach())?;
-        let to_bias = with(&gradient, |rows| {
-            Tensor::from_vec(columns_summed(rows, m), m, &Device::Cpu)
-        })?;
+        let to_bias =
+            with(&gradient, |rows| Tensor::from_vec(columns_summed(rows, m), m, &Device::Cpu))?;
         Ok((Some(to_x), Some(to_weight), Some(to_bias)))
     }
 }
@@ -114,7 +113,10 @@ impl CustomOp1 for Gelu {
 
     fn bwd(&self, x: &Tensor, _out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let mut to_x = with(gradient, |gradient| Ok(gradient.to_vec()))?;
-        with(x, |x| Ok(vector::gelu_backward(&mut to_x, x)))?;
+        with(x, |x| {
+            vector::gelu_backward(&mut to_x, x);
+            Ok(())
+        })?;
         Ok(Some(tensor(to_x, x)?))
     }
 }
@@ -145,7 +147,8 @@ mod tests {
         };
         let gradients = (out * &weights).unwrap().sum_all().unwrap().backward().unwrap();
         for (index, arg) in args.iter().enumerate() {
-            let found = gradients.get(arg).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let found =
+                gradients.get(arg).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let values = arg.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             for (at, found) in found.into_iter().enumerate() {
                 let moved = |by: f32| {

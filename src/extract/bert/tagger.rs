@@ -65,7 +65,11 @@ impl Tagger {
     }
 
     /// Makes the vectors of `types`; those that were trained have an offset of their own.
-    pub(super) fn question(&self, encoder: &Encoder, types: &[TypeName]) -> std::result::Result<Question, ExtractError> {
+    pub(super) fn question(
+        &self,
+        encoder: &Encoder,
+        types: &[TypeName],
+    ) -> std::result::Result<Question, ExtractError> {
         let known = |all: &[String], name: &str| all.iter().position(|other| other == name);
         let indices: Vec<Option<usize>> =
             types.iter().map(|name| known(&self.labels.types, &name.name)).collect();
@@ -87,12 +91,11 @@ impl Tagger {
                 None => name.clone(),
             })
             .collect();
-        let names = self.encodings(encoder, &described)?;
+        let names = Self::encodings(encoder, &described)?;
         let type_vectors = self.vectors("type", TYPE_SIZE, &names, &indices).map_err(compute)?;
-        let relation_names: Vec<TypeName> = (relations.iter())
-            .map(|&index| TypeName::new(&self.labels.relations[index]))
-            .collect();
-        let names = self.encodings(encoder, &relation_names)?;
+        let relation_names: Vec<TypeName> =
+            (relations.iter()).map(|&index| TypeName::new(&self.labels.relations[index])).collect();
+        let names = Self::encodings(encoder, &relation_names)?;
         let indices: Vec<Option<usize>> = relations.iter().copied().map(Some).collect();
         let vectors = self.vectors("relation", RELATION_SIZE, &names, &indices).map_err(compute)?;
         let thresholds = self.parameter("relation.threshold").and_then(|all| all.to_vec1::<f32>());
@@ -109,13 +112,18 @@ impl Tagger {
     }
 
     /// `[names, hidden]`: the encoding of each name, and of its description where there is one.
-    fn encodings(&self, encoder: &Encoder, names: &[TypeName]) -> std::result::Result<Tensor, ExtractError> {
+    fn encodings(
+        encoder: &Encoder,
+        names: &[TypeName],
+    ) -> std::result::Result<Tensor, ExtractError> {
         let written: Vec<String> = names.iter().map(|name| readable(&name.name)).collect();
         let written: Vec<&str> = written.iter().map(String::as_str).collect();
         let described: Vec<&str> =
             names.iter().map(|name| name.description.as_deref().unwrap_or("")).collect();
         let mut rows = encoder.encode(&written)?;
-        for ((row, more), description) in rows.iter_mut().zip(encoder.encode(&described)?).zip(described) {
+        for ((row, more), description) in
+            rows.iter_mut().zip(encoder.encode(&described)?).zip(described)
+        {
             if !description.is_empty() {
                 row.iter_mut().zip(more).for_each(|(value, more)| *value += more);
                 normalize(row);
@@ -132,7 +140,13 @@ impl Tagger {
         }
     }
 
-    fn vectors(&self, kind: &str, size: usize, names: &Tensor, indices: &[Option<usize>]) -> Result<Tensor> {
+    fn vectors(
+        &self,
+        kind: &str,
+        size: usize,
+        names: &Tensor,
+        indices: &[Option<usize>],
+    ) -> Result<Tensor> {
         let table = self.parameter(&format!("{kind}.offset"))?.flatten_all()?.to_vec1::<f32>()?;
         let mut offsets = vec![0f32; indices.len() * size];
         for (row, index) in offsets.chunks_exact_mut(size).zip(indices) {
@@ -167,12 +181,16 @@ impl Tagger {
         let rows = |token: &dyn Fn(&Word) -> usize| {
             let mut values = Vec::with_capacity(words.len() * hidden);
             for word in words {
-                values.extend_from_slice(&states[(token(word) + 1 - window.start) * hidden..][..hidden]);
+                values.extend_from_slice(
+                    &states[(token(word) + 1 - window.start) * hidden..][..hidden],
+                );
             }
             Tensor::from_vec(values, (words.len(), hidden), &Device::Cpu)
         };
-        let states =
-            WordStates { first: rows(&|word| word.tokens.start)?, last: rows(&|word| word.tokens.end - 1)? };
+        let states = WordStates {
+            first: rows(&|word| word.tokens.start)?,
+            last: rows(&|word| word.tokens.end - 1)?,
+        };
         let get = |name: &str| self.parameter(name);
         let scores = head::span_scores(&get, &states, &question.type_vectors)?;
         let spans = scores.of(0, words.len())?.decode(self.labels.temperature);
@@ -181,10 +199,11 @@ impl Tagger {
             (window.own_start..window.own_end).contains(&token)
         };
         let bytes = |span: &Segment| words[span.first].bytes.start..words[span.last].bytes.end;
-        let mentions = spans.iter().filter(|(segment, _)| owns(segment)).map(|(segment, confidence)| {
-            let Range { start, end } = bytes(segment);
-            Found { start, end, kind: segment.kind, confidence: *confidence }
-        });
+        let mentions =
+            spans.iter().filter(|(segment, _)| owns(segment)).map(|(segment, confidence)| {
+                let Range { start, end } = bytes(segment);
+                Found { start, end, kind: segment.kind, confidence: *confidence }
+            });
         let mut found = WindowFound { mentions: mentions.collect(), relations: Vec::new() };
         let segments: Vec<Segment> = spans.iter().map(|(segment, _)| *segment).collect();
         let pairs = pairs(question, &segments, owns);
@@ -198,9 +217,16 @@ impl Tagger {
         for (&(head, tail), scores) in pairs.iter().zip(scores.to_vec2::<f32>()?) {
             for (kind, score) in scores.into_iter().enumerate() {
                 let signature = (segments[head].kind, kind, segments[tail].kind);
-                if score > self.labels.relation_threshold && question.signatures.contains(&signature) {
+                if score > self.labels.relation_threshold
+                    && question.signatures.contains(&signature)
+                {
                     let chance = 1.0 / (1.0 + (-score / self.labels.temperature).exp());
-                    found.relations.push((bytes(&segments[head]), bytes(&segments[tail]), kind, chance));
+                    found.relations.push((
+                        bytes(&segments[head]),
+                        bytes(&segments[tail]),
+                        kind,
+                        chance,
+                    ));
                 }
             }
         }

@@ -356,7 +356,8 @@ fn reads_any_text_with_exact_offsets() {
             let chars: Vec<char> = text.chars().collect();
             for mention in &found.mentions {
                 assert_eq!(mention.span.slice(text), mention.surface);
-                let (start, end) = (mention.span.char_start as usize, mention.span.char_end as usize);
+                let (start, end) =
+                    (mention.span.char_start as usize, mention.span.char_end as usize);
                 assert_eq!(chars[start..end].iter().collect::<String>(), mention.surface);
                 assert!((0.0..=1.0).contains(&mention.confidence));
             }

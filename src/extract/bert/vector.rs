@@ -3,6 +3,9 @@
 //! Each public function comes twice from one body: for any processor and, chosen when it runs, for
 //! one with AVX2. Both do the same additions in the same order.
 
+// A body becomes vector code only inside the function that is compiled for the instruction set.
+#![allow(clippy::inline_always)]
+
 use std::ops::Range;
 
 /// Defines functions whose body is compiled for AVX2 too, and picks one at run time.

@@ -207,7 +207,7 @@ pub(super) fn gguf(tensors: &HashMap<String, Tensor>) -> candle_core::Result<Vec
 
 /// A tensor in the format that [`Weights::quantize`] states.
 fn quantized(tensor: &Tensor) -> candle_core::Result<QTensor> {
-    if tensor.rank() != 2 || tensor.dims()[1] % 32 != 0 || tensor.elem_count() == 0 {
+    if tensor.rank() != 2 || !tensor.dims()[1].is_multiple_of(32) || tensor.elem_count() == 0 {
         return QTensor::quantize(tensor, GgmlDType::F32);
     }
     let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();

@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn joins_the_pieces_of_a_word() {
         let text = "noise-cancelling 耳机 5G";
-        let offsets = vec![(0, 5), (5, 6), (6, 12), (12, 16), (17, 20), (20, 23), (24, 25), (25, 26)];
+        let offsets =
+            vec![(0, 5), (5, 6), (6, 12), (12, 16), (17, 20), (20, 23), (24, 25), (25, 26)];
         let tokens = Tokens { ids: vec![1; offsets.len()], offsets };
         let found: Vec<&str> =
             words(text, &tokens).into_iter().map(|word| &text[word.bytes]).collect();

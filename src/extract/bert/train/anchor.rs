@@ -35,7 +35,12 @@ pub(super) struct Anchor {
 }
 
 /// The rows of samples and then of their phrases, each a text.
-pub(super) fn extend(rows: &mut Rows, samples: &[&Sample], phrases: &[Range<usize>], special: (u32, u32)) {
+pub(super) fn extend(
+    rows: &mut Rows,
+    samples: &[&Sample],
+    phrases: &[Range<usize>],
+    special: (u32, u32),
+) {
     for (sample, phrase) in samples.iter().zip(phrases) {
         rows.push(&sample.ids[phrase.clone()], special);
     }
@@ -48,7 +53,8 @@ pub(super) fn anchors(
     special: (u32, u32),
     mut rng: ChaCha8Rng,
 ) -> Result<Vec<Anchor>> {
-    let phrases: Vec<Range<usize>> = samples.iter().map(|sample| phrase(sample, &mut rng)).collect();
+    let phrases: Vec<Range<usize>> =
+        samples.iter().map(|sample| phrase(sample, &mut rng)).collect();
     let mut rows = Rows::default();
     samples.iter().for_each(|sample| rows.push(&sample.ids, special));
     extend(&mut rows, samples, &phrases, special);
@@ -98,8 +104,11 @@ impl Anchor {
             let cosine = dot(&mean, target);
             loss += f64::from(weight * (1.0 - cosine));
             let scale = weight / length;
-            let gradient: Vec<f32> =
-                target.iter().zip(&mean).map(|(target, mean)| scale * (cosine * mean - target)).collect();
+            let gradient: Vec<f32> = target
+                .iter()
+                .zip(&mean)
+                .map(|(target, mean)| scale * (cosine * mean - target))
+                .collect();
             for row in rows {
                 add(&mut to_states[row * hidden..][..hidden], &gradient);
             }

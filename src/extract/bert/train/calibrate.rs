@@ -87,9 +87,9 @@ pub(super) fn calibrate(
     let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b]));
     labels.temperature = best.map_or(1.0, |index| TEMPERATURES[index]);
     let score = |step: i32| findings.relations_f1(step as f32 / 4.0);
-    let best = THRESHOLDS.map(|step| (score(step), step)).max_by(|a, b| {
-        a.0.total_cmp(&b.0).then(b.1.abs().cmp(&a.1.abs())).then(a.1.cmp(&b.1))
-    });
+    let best = THRESHOLDS
+        .map(|step| (score(step), step))
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.abs().cmp(&a.1.abs())).then(a.1.cmp(&b.1)));
     labels.relation_threshold = best.map_or(0.0, |(_, step)| step as f32 / 4.0);
     Ok(labels)
 }

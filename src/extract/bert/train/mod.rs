@@ -9,7 +9,9 @@
 mod anchor;
 mod calibrate;
 mod checkpoint;
+mod fresh;
 mod network;
+mod norm;
 mod optimizer;
 mod sample;
 mod step;
@@ -162,7 +164,12 @@ struct Trained {
 }
 
 impl Trained {
-    fn write(&self, folder: &Path, files: &[Vec<u8>; 2], quantize: bool) -> Result<(), ExtractError> {
+    fn write(
+        &self,
+        folder: &Path,
+        files: &[Vec<u8>; 2],
+        quantize: bool,
+    ) -> Result<(), ExtractError> {
         write_model(folder, files, &self.tensors, Some(&self.labels), quantize)
     }
 }

@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use super::super::encoder::add;
 use super::super::ops::{columns_summed, with};
 use super::super::vector::{self, Attention};
+use super::norm::Norm;
 
 /// Name of the table of word embeddings.
 pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
@@ -86,7 +87,8 @@ impl Network {
         let mut variables = BTreeMap::new();
         for layer in 0..config.num_hidden_layers {
             for kind in ["weight", "bias"] {
-                let part = |name: &str| format!("encoder.layer.{layer}.attention.self.{name}.{kind}");
+                let part =
+                    |name: &str| format!("encoder.layer.{layer}.attention.self.{name}.{kind}");
                 let parts = ["query", "key", "value"].map(|name| tensors.remove(&part(name)));
                 let [Some(query), Some(key), Some(value)] = parts else {
                     candle_core::bail!("no tensor {}", part("query"));
@@ -110,9 +112,10 @@ impl Network {
         for (name, variable) in &self.variables {
             let tensor = variable.as_detached_tensor();
             if name.contains(".self.joined.") {
-                for (part, parted) in ["query", "key", "value"].into_iter().zip(tensor.chunk(3, 0)?) {
+                for (part, parted) in ["query", "key", "value"].into_iter().zip(tensor.chunk(3, 0)?)
+                {
                     // A tensor of its own: a view into the joined one cannot be quantised.
-                    let own = Tensor::from_vec(taken(parted.clone())?, parted.shape(), &Device::Cpu)?;
+                    let own = Tensor::from_vec(taken(&parted)?, parted.shape(), &Device::Cpu)?;
                     tensors.insert(name.replace("joined", part), own);
                 }
             } else {
@@ -142,7 +145,7 @@ impl Network {
         let weight = self.get(&format!("{name}.weight"))?.detach();
         let bias = self.get(&format!("{name}.bias"))?.to_vec1::<f32>()?;
         let product = x.matmul(&weight.t()?)?;
-        let mut values = taken(product)?;
+        let mut values = taken(&product)?;
         for row in values.chunks_exact_mut(bias.len()) {
             add(row, &bias);
         }
@@ -167,7 +170,8 @@ impl Network {
         let mut states = self.rows(first)?;
         let mut layers = Vec::new();
         for layer in 0..self.config.num_hidden_layers {
-            let (next, passed) = self.forward_layer(&format!("encoder.layer.{layer}"), rows, states, drop)?;
+            let (next, passed) =
+                self.forward_layer(&format!("encoder.layer.{layer}"), rows, states, drop)?;
             states = next;
             layers.push(passed);
         }
@@ -188,10 +192,13 @@ impl Network {
         drop: &mut Dropout,
     ) -> Result<(Tensor, PassedLayer)> {
         let hidden = self.config.hidden_size;
-        let residual = |x: Tensor, mask: Option<&[f32]>, beside: &Tensor| -> Result<Vec<f32>> {
+        let residual = |x: &Tensor, mask: Option<&[f32]>, beside: &Tensor| -> Result<Vec<f32>> {
             let mut sum = taken(x)?;
             thin(&mut sum, mask);
-            with(beside, |beside| Ok(add(&mut sum, beside)))?;
+            with(beside, |beside| {
+                add(&mut sum, beside);
+                Ok(())
+            })?;
             Ok(sum)
         };
         let joined = self.dense(&format!("{layer}.attention.self.joined"), &input)?;
@@ -203,7 +210,7 @@ impl Network {
         let attended = self.rows(attended)?;
         let output = self.dense(&format!("{layer}.attention.output.dense"), &attended)?;
         let attention_mask = drop.mask(output.elem_count());
-        let attention_sum = residual(output, attention_mask.as_deref(), &input)?;
+        let attention_sum = residual(&output, attention_mask.as_deref(), &input)?;
         let norm = self.norm(&format!("{layer}.attention.output.LayerNorm"))?;
         let middle = self.rows(norm.forward(&attention_sum))?;
         let inner = self.dense(&format!("{layer}.intermediate.dense"), &middle)?;
@@ -212,10 +219,19 @@ impl Network {
         let active = Tensor::from_vec(active, inner.shape(), &Device::Cpu)?;
         let output = self.dense(&format!("{layer}.output.dense"), &active)?;
         let mask = drop.mask(output.elem_count());
-        let sum = residual(output, mask.as_deref(), &middle)?;
+        let sum = residual(&output, mask.as_deref(), &middle)?;
         let states = self.rows(self.norm(&format!("{layer}.output.LayerNorm"))?.forward(&sum))?;
         let passed = PassedLayer {
-            input, joined, attended, attention_mask, attention_sum, middle, inner, active, mask, sum,
+            input,
+            joined,
+            attended,
+            attention_mask,
+            attention_sum,
+            middle,
+            inner,
+            active,
+            mask,
+            sum,
         };
         Ok((states, passed))
     }
@@ -241,7 +257,7 @@ impl Network {
         let mut to_states = to_states;
         for (layer, passed) in passed.layers.into_iter().enumerate().rev() {
             let layer = format!("encoder.layer.{layer}");
-            to_states = self.backward_layer(&layer, rows, passed, &to_states, &mut gradients)?;
+            to_states = self.backward_layer(&layer, rows, &passed, &to_states, &mut gradients)?;
         }
         thin(&mut to_states, passed.mask.as_deref());
         let name = "embeddings.LayerNorm";
@@ -262,7 +278,7 @@ impl Network {
         &self,
         layer: &str,
         rows: &Rows,
-        passed: PassedLayer,
+        passed: &PassedLayer,
         to_states: &[f32],
         gradients: &mut ByName,
     ) -> Result<Vec<f32>> {
@@ -272,7 +288,10 @@ impl Network {
         thin(&mut to_output, passed.mask.as_deref());
         let name = format!("{layer}.output.dense");
         let mut to_inner = self.back(&name, &passed.active, to_output, gradients)?;
-        with(&passed.inner, |inner| Ok(vector::gelu_backward(&mut to_inner, inner)))?;
+        with(&passed.inner, |inner| {
+            vector::gelu_backward(&mut to_inner, inner);
+            Ok(())
+        })?;
         let name = format!("{layer}.intermediate.dense");
         add(&mut to_middle, &self.back(&name, &passed.middle, to_inner, gradients)?);
         let name = format!("{layer}.attention.output.LayerNorm");
@@ -293,13 +312,19 @@ impl Network {
     }
 
     /// Passes a gradient back through a linear layer to its input `x`.
-    fn back(&self, name: &str, x: &Tensor, to_out: Vec<f32>, gradients: &mut ByName) -> Result<Vec<f32>> {
+    fn back(
+        &self,
+        name: &str,
+        x: &Tensor,
+        to_out: Vec<f32>,
+        gradients: &mut ByName,
+    ) -> Result<Vec<f32>> {
         let weight = self.get(&format!("{name}.weight"))?.detach();
         let n_out = weight.dim(0)?;
         gradients.insert(format!("{name}.bias"), columns_summed(&to_out, n_out));
         let to_out = Tensor::from_vec(to_out, (x.dim(0)?, n_out), &Device::Cpu)?;
-        gradients.insert(format!("{name}.weight"), taken(to_out.t()?.matmul(x)?)?);
-        taken(to_out.matmul(&weight)?)
+        gradients.insert(format!("{name}.weight"), taken(&to_out.t()?.matmul(x)?)?);
+        taken(&to_out.matmul(&weight)?)
     }
 }
 
@@ -327,52 +352,6 @@ struct PassedLayer {
     sum: Vec<f32>,
 }
 
-/// Layer normalisation of rows (Ba et al. 2016).
-struct Norm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    epsilon: f32,
-}
-
-impl Norm {
-    fn forward(&self, rows: &[f32]) -> Vec<f32> {
-        let mut out = rows.to_vec();
-        for row in out.chunks_exact_mut(self.weight.len()) {
-            vector::normalize_row(row, self.epsilon);
-            for (value, (weight, bias)) in row.iter_mut().zip(self.weight.iter().zip(&self.bias)) {
-                *value = *value * weight + bias;
-            }
-        }
-        out
-    }
-
-    /// The gradient by the rows `x`; adds those of weight and bias under `name`.
-    fn backward(&self, name: &str, x: &[f32], gradient: &[f32], gradients: &mut ByName) -> Vec<f32> {
-        let hidden = self.weight.len();
-        let (mut to_weight, mut to_bias) = (vec![0f32; hidden], vec![0f32; hidden]);
-        let mut to_x = vec![0f32; x.len()];
-        let mut normal = vec![0f32; hidden];
-        let rows = x.chunks_exact(hidden).zip(gradient.chunks_exact(hidden));
-        for ((x, gradient), to_x) in rows.zip(to_x.chunks_exact_mut(hidden)) {
-            normal.copy_from_slice(x);
-            let scale = vector::normalize_row(&mut normal, self.epsilon);
-            for at in 0..hidden {
-                to_bias[at] += gradient[at];
-                to_weight[at] += gradient[at] * normal[at];
-                to_x[at] = gradient[at] * self.weight[at];
-            }
-            let mean = vector::sum(to_x) / hidden as f32;
-            let along = vector::dot(to_x, &normal) / hidden as f32;
-            for (to_x, normal) in to_x.iter_mut().zip(&normal) {
-                *to_x = scale * (*to_x - mean - normal * along);
-            }
-        }
-        gradients.insert(format!("{name}.weight"), to_weight);
-        gradients.insert(format!("{name}.bias"), to_bias);
-        to_x
-    }
-}
-
 /// Multiplies by a mask of dropout.
 fn thin(values: &mut [f32], mask: Option<&[f32]>) {
     if let Some(mask) = mask {
@@ -380,59 +359,7 @@ fn thin(values: &mut [f32], mask: Option<&[f32]>) {
     }
 }
 
-/// The numbers of a tensor that nobody else holds.
-fn taken(tensor: Tensor) -> Result<Vec<f32>> {
+/// The numbers of a tensor, flat.
+fn taken(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
-}
-
-/// Fresh parameters of the heads: uniform by fan-in (He et al. 2015), offsets and biases 0.
-pub(super) fn fresh(shapes: Vec<(&'static str, Vec<usize>)>, rng: &mut ChaCha8Rng) -> Result<Vec<(String, Tensor)>> {
-    shapes
-        .into_iter()
-        .map(|(name, shape)| {
-            let n: usize = shape.iter().product();
-            let bound = match name {
-                "span.width" => None,
-                _ if name.ends_with(".weight") => Some((3.0 / shape[1] as f32).sqrt()),
-                "type.offset" | "relation.offset" | "relation.distance" => Some(0.1),
-                _ => None,
-            };
-            let mut uniform = || (rng.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;
-            let values: Vec<f32> = (0..n)
-                .map(|_| match (bound, name) {
-                    (Some(bound), _) => bound * uniform(),
-                    (None, "span.width") => -2.0,
-                    (None, _) => 0.0,
-                })
-                .collect();
-            Ok((name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu)?))
-        })
-        .collect()
-}
-
-/// Takes over the heads of the base; of the tables by name, the rows of names that it knew.
-///
-/// `tables` are the name of a table, the names of its rows now and the names in the base.
-pub(super) fn carry_over(
-    fresh: &mut [(String, Tensor)],
-    base: &HashMap<String, Tensor>,
-    tables: &[(&str, &Vec<String>, &Vec<String>)],
-) -> Result<()> {
-    for (name, tensor) in fresh {
-        let Some(old) = base.get(name.as_str()) else { continue };
-        let Some((_, now, known)) = tables.iter().find(|(table, ..)| table == name) else {
-            *tensor = old.clone();
-            continue;
-        };
-        let width = tensor.elem_count() / now.len().max(1);
-        let (mut values, old) =
-            (tensor.flatten_all()?.to_vec1::<f32>()?, old.flatten_all()?.to_vec1::<f32>()?);
-        for (row, name) in values.chunks_exact_mut(width.max(1)).zip(now.iter()) {
-            if let Some(at) = known.iter().position(|other| other == name) {
-                row.copy_from_slice(&old[at * width..][..width]);
-            }
-        }
-        *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
-    }
-    Ok(())
 }

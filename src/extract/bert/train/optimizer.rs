@@ -1,4 +1,4 @@
-//! AdamW over all parameters, the word embeddings row by row.
+//! `AdamW` over all parameters, the word embeddings row by row.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const MAX_NORM: f64 = 1.0;
 /// Weight decay of matrices.
 const DECAY: f32 = 0.01;
 
-/// The moments of AdamW (Loshchilov and Hutter 2019): decay rates 0.9 and 0.999.
+/// The moments of `AdamW` (Loshchilov and Hutter 2019): decay rates 0.9 and 0.999.
 #[derive(Debug, Default)]
 pub(super) struct Optimizer {
     pub(super) moments: BTreeMap<String, [Vec<f32>; 2]>,
@@ -68,7 +68,8 @@ impl Optimizer {
             let rate = if is_head { rates.heads } else { rates.encoder };
             let decay = if variable.rank() == 2 { DECAY } else { 0.0 };
             adam(&mut values, gradient, &mut first, &mut second, step(rate, decay));
-            let tensor = Tensor::from_vec(values, variable.shape(), &Device::Cpu).map_err(compute)?;
+            let tensor =
+                Tensor::from_vec(values, variable.shape(), &Device::Cpu).map_err(compute)?;
             variable.set(&tensor).map_err(compute)?;
             Ok([first, second])
         })?;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::anchor::Anchor;
 use super::super::encoder::{Encoder, Tokens};
 use super::super::head::MAX_WIDTH;
 use super::super::segment::{Allowed, Segment};
 use super::super::words::{Word, words};
+use super::anchor::Anchor;
 use crate::extract::ExtractError;
 use crate::extract::label::Labelled;
 
@@ -115,9 +115,9 @@ impl Set {
         let mut chosen: Vec<(Segment, usize)> = Vec::new();
         for at in order {
             let Some(span) = spans[at] else { continue };
-            let same = chosen.iter().find(|(other, _)| {
-                (other.first, other.last) == (span.first, span.last)
-            });
+            let same = chosen
+                .iter()
+                .find(|(other, _)| (other.first, other.last) == (span.first, span.last));
             if let Some(&(_, index)) = same {
                 kept[at] = Some(index);
             } else if !taken[span.first..=span.last].contains(&true) {
@@ -139,7 +139,8 @@ impl Set {
         let mut from = 0;
         while from < all.len() {
             let start = all[from].tokens.start;
-            let fits = all[from..].iter().take_while(|word| word.tokens.end - start <= size).count();
+            let fits =
+                all[from..].iter().take_while(|word| word.tokens.end - start <= size).count();
             let to = from + fits.max(1);
             let inside: Vec<(Segment, usize)> = chosen
                 .iter()
@@ -159,7 +160,11 @@ impl Set {
                     .filter_map(|&(head, tail, kind)| Some((place(head)?, place(tail)?, kind)))
                     .collect(),
                 entities: (inside.iter())
-                    .map(|&(span, _)| Segment { first: span.first - from, last: span.last - from, ..span })
+                    .map(|&(span, _)| Segment {
+                        first: span.first - from,
+                        last: span.last - from,
+                        ..span
+                    })
                     .collect(),
                 allowed,
                 anchor: None,
@@ -171,9 +176,8 @@ impl Set {
 
 /// The words that characters `start..end` touch, unless they are too many.
 fn segment(text: &str, words: &[Word], start: usize, end: usize, kind: usize) -> Option<Segment> {
-    let byte = |character: usize| {
-        text.char_indices().nth(character).map_or(text.len(), |(byte, _)| byte)
-    };
+    let byte =
+        |character: usize| text.char_indices().nth(character).map_or(text.len(), |(byte, _)| byte);
     let (from, to) = (byte(start), byte(end));
     let first = words.iter().position(|word| word.bytes.end > from)?;
     let last = words.iter().rposition(|word| word.bytes.start < to)?;

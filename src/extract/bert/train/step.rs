@@ -120,9 +120,7 @@ impl Layout {
     }
 
     fn states(&self, states: &Tensor) -> Result<WordStates> {
-        let select = |rows: &[u32]| {
-            states.index_select(&Tensor::new(rows, &Device::Cpu)?, 0)
-        };
+        let select = |rows: &[u32]| states.index_select(&Tensor::new(rows, &Device::Cpu)?, 0);
         Ok(WordStates { first: select(&self.first)?, last: select(&self.last)? })
     }
 
@@ -147,7 +145,8 @@ pub(super) fn gradients(
 ) -> Result<Gradients> {
     let mut rng = ChaCha8Rng::seed_from_u64(chance.seed);
     let mut layout = Layout::new(samples, special);
-    let phrases: Vec<_> = samples.iter().flat_map(|sample| &sample.anchor).map(Anchor::phrase).collect();
+    let phrases: Vec<_> =
+        samples.iter().flat_map(|sample| &sample.anchor).map(Anchor::phrase).collect();
     anchor::extend(&mut layout.rows, samples, &phrases, special);
     let mut drop = Dropout { share: chance.dropout, rng: ChaCha8Rng::seed_from_u64(rng.random()) };
     let (last, passed) = network.forward(&layout.rows, &mut drop)?;
@@ -288,7 +287,8 @@ fn binary(scores: &Tensor, pairs: &[(Pair, Vec<usize>)]) -> Result<(f64, Tensor)
             let stated = pairs[at / n_relations].1.contains(&(at % n_relations));
             let score = f64::from(scores[at]);
             let chance = 1.0 / (1.0 + (-score).exp());
-            loss += score.max(0.0) - score * f64::from(u8::from(stated)) + (-score.abs()).exp().ln_1p();
+            loss +=
+                score.max(0.0) - score * f64::from(u8::from(stated)) + (-score.abs()).exp().ln_1p();
             *gradient = (chance - f64::from(u8::from(stated))) as f32;
         }
         Ok(())

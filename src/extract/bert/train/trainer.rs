@@ -16,7 +16,8 @@ use super::super::workers::Workers;
 use super::anchor;
 use super::calibrate::{Findings, calibrate};
 use super::checkpoint::Checkpoint;
-use super::network::{self, Network};
+use super::fresh::{carry_over, fresh};
+use super::network::Network;
 use super::optimizer::{Optimizer, Rates};
 use super::sample::{self, Sample, Set};
 use super::step::{self, Chance, Gradients, Names, Question};
@@ -55,18 +56,18 @@ impl<'p> Trainer<'p> {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(plan.params.seed);
         let shapes = head::shapes(weights.config.hidden_size, types.len(), relations.len());
-        let mut fresh = network::fresh(shapes, &mut rng).map_err(compute)?;
-        if let Some((own, heads)) = &weights.heads {
+        let mut own = fresh(shapes, &mut rng).map_err(compute)?;
+        if let Some((known, heads)) = &weights.heads {
             let tables = [
-                ("type.offset", &types, &own.types),
-                ("relation.offset", &relations, &own.relations),
-                ("relation.threshold", &relations, &own.relations),
+                ("type.offset", &types, &known.types),
+                ("relation.offset", &relations, &known.relations),
+                ("relation.threshold", &relations, &known.relations),
             ];
-            network::carry_over(&mut fresh, heads, &tables).map_err(compute)?;
+            carry_over(&mut own, heads, &tables).map_err(compute)?;
         }
         let base = weights.hash;
         let mut tensors = weights.tensors.clone();
-        tensors.extend(fresh);
+        tensors.extend(own);
         let network = Network::new(tensors, weights.config.clone()).map_err(compute)?;
         let encoder = Encoder::new(weights)?;
         let read = |sets: &[Vec<Labelled>]| -> Result<Vec<Set>, ExtractError> {
@@ -80,7 +81,17 @@ impl<'p> Trainer<'p> {
             temperature: 1.0,
             relation_threshold: 0.0,
         };
-        Ok(Self { plan, files, base, encoder, workers: Workers::new()?, network, labels, sets, dev })
+        Ok(Self {
+            plan,
+            files,
+            base,
+            encoder,
+            workers: Workers::new()?,
+            network,
+            labels,
+            sets,
+            dev,
+        })
     }
 
     pub(super) fn run(
@@ -113,7 +124,8 @@ impl<'p> Trainer<'p> {
             let mut report =
                 EpochReport { epoch: epoch + 1, loss, entities_f1, relations_f1, best: false };
             let value = |report: &EpochReport| report.entities_f1 + report.relations_f1;
-            if self.dev.is_empty() || best.as_ref().is_none_or(|best| value(&report) > value(best)) {
+            if self.dev.is_empty() || best.as_ref().is_none_or(|best| value(&report) > value(best))
+            {
                 report.best = true;
                 let labels = calibrate(&self.labels, &findings, &self.workers)?;
                 self.trained(labels)?.write(&self.plan.folder, &self.files, self.plan.quantize)?;
