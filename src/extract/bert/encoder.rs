@@ -16,11 +16,15 @@ use super::kernel::Precision;
 use super::model::{self, Checkpoint, Forward};
 use super::weights::{Weights, compute};
 use super::window::{Window, WindowParams, windows};
+use super::words::words;
 
 /// Tokens of a batch, at most (a batch has at least one text).
 const MAX_TOKENS: usize = 2048;
 /// A tokenizer that has fewer Han characters was not made for Chinese (BERT-base uncased has 244).
 const MIN_HAN_TOKENS: usize = 3000;
+
+/// Bytes of a word, at most; longer ones are unknown.
+const MAX_WORD_BYTES: usize = 400;
 
 /// How an encoder runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,7 +220,11 @@ impl Encoder {
                 let (start, end) = trim(texts[index], range);
                 if self.space == Some(id) { (start, start) } else { (start, end) }
             });
-            Ok(Tokens { offsets: offsets.collect(), ids })
+            let tokens = Tokens { offsets: offsets.collect(), ids };
+            Ok(match self.unknown {
+                Some(unknown) => shortened(texts[index], tokens, unknown),
+                None => tokens,
+            })
         })
     }
 
@@ -340,6 +348,35 @@ fn batches(pieces: &[(usize, Window)], params: EncoderParams) -> Vec<Vec<usize>>
         }
     }
     batches
+}
+
+/// The tokens with each word of more than [`MAX_WORD_BYTES`] as one unknown token: no model was trained
+/// on such words, and a megabyte without a space would take minutes. `WordPiece` does the same.
+fn shortened(text: &str, tokens: Tokens, unknown: u32) -> Tokens {
+    if text.len() <= MAX_WORD_BYTES {
+        return tokens;
+    }
+    let all = words(text, &tokens);
+    let mut long = all.iter().filter(|word| word.bytes.len() > MAX_WORD_BYTES).peekable();
+    let mut short = Tokens::default();
+    for (at, (&id, &range)) in tokens.ids.iter().zip(&tokens.offsets).enumerate() {
+        match long.peek() {
+            Some(word) if word.tokens.contains(&at) => {
+                if at == word.tokens.start {
+                    short.ids.push(unknown);
+                    short.offsets.push((word.bytes.start, word.bytes.end));
+                }
+                if at + 1 == word.tokens.end {
+                    long.next();
+                }
+            }
+            _ => {
+                short.ids.push(id);
+                short.offsets.push(range);
+            }
+        }
+    }
+    short
 }
 
 /// A token's range without the blanks before it and with the diacritics after it.

@@ -10,7 +10,7 @@ use super::super::{ExtractError, Extractor, Method, Term, Vocabulary};
 use super::*;
 
 /// blake3 of the shipped weights.
-const SHIPPED: &str = "b63a7ad1b6f54bcb0dcb8ab533607554b9802c5d61d08ab6d46d46ab21741153";
+const SHIPPED: &str = "155c0644b0e508bbabf30eceb5db7b1ea21c8151e324ae03bddd9eaecf68e168";
 
 #[derive(serde::Deserialize)]
 struct Reference {
