@@ -43,7 +43,8 @@ fn loaded(out: &mut dyn Write, tale: &Tale<'_>) -> io::Result<()> {
     let text = format!(
         "{} people rated {} films {} times in 2013, and Wikipedia says what the films are about. \
          From the ratings and the texts came a graph of {} nodes and {} edges; every edge knows \
-         why it is there. In the texts, {} spans were found that name a genre, a person, a work or a place.",
+         why it is there. In the texts, {} spans were found that name a genre, a person, a work \
+         or a place.",
         kind("user"),
         kind("item"),
         number(count(&stats.events)),
