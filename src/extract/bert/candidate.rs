@@ -2,7 +2,7 @@
 
 use super::super::normalize::{is_unspaced, is_word};
 use super::super::surface::Match;
-use super::encoder::Tokens;
+use super::tokens::Tokens;
 
 /// Words of a phrase, at most.
 const MAX_WORDS: usize = 4;

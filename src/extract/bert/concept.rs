@@ -13,7 +13,8 @@ use super::super::surface::{Match, resolve};
 use super::super::{ExtractError, Method, Vocabulary};
 use super::candidate::{Candidate, Limits, candidates};
 use super::collected::Named;
-use super::encoder::{Encoder, Tokens, add, normalize};
+use super::encoder::{Encoder, add, normalize};
+use super::tokens::Tokens;
 use super::weights::compute;
 use super::window::Window;
 

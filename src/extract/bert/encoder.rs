@@ -5,26 +5,21 @@
 //! splitting every product, and the answer has the same bits for any number of workers. A worker is
 //! a pool of one thread, which keeps candle's own threading out of what is done with the states.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
-use super::super::normalize::{is_diacritic, is_han};
+use super::super::normalize::is_han;
 use super::kernel::Precision;
 use super::model::{self, Checkpoint, Forward};
+use super::tokens::{Tokens, shortened, trim};
 use super::weights::{Weights, compute};
 use super::window::{Window, WindowParams, windows};
-use super::words::words;
+use super::workers::Workers;
 
 /// Tokens of a batch, at most (a batch has at least one text).
 const MAX_TOKENS: usize = 2048;
 /// A tokenizer that has fewer Han characters was not made for Chinese (BERT-base uncased has 244).
 const MIN_HAN_TOKENS: usize = 3000;
-
-/// Bytes of a word, at most; longer ones are unknown.
-const MAX_WORD_BYTES: usize = 400;
 
 /// How an encoder runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,17 +42,6 @@ impl Default for EncoderParams {
     }
 }
 
-/// The tokens of one text, without special ones.
-#[derive(Debug, Default)]
-pub(super) struct Tokens {
-    /// Ids of the tokens.
-    pub(super) ids: Vec<u32>,
-    /// Byte range of each in the text, at borders of characters, ascending: with the diacritics that
-    /// follow and without blanks, so that a slice from one token to another is clean. A token that
-    /// stands for the begin of a word alone has an empty range, where the word begins.
-    pub(super) offsets: Vec<(usize, usize)>,
-}
-
 /// A BERT encoder and its tokenizer.
 pub struct Encoder {
     model: Box<dyn Forward>,
@@ -73,8 +57,7 @@ pub struct Encoder {
     windows: WindowParams,
     hidden: usize,
     hash: [u8; 32],
-    /// One pool of one thread per worker.
-    workers: Vec<ThreadPool>,
+    workers: Workers,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -111,10 +94,7 @@ impl Encoder {
             characters.next().is_some_and(is_han) && characters.next().is_none()
         });
         let knows_han = n_han.count() >= MIN_HAN_TOKENS;
-        let workers = (0..params.n_workers.max(1))
-            .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
-            .collect::<Result<_, _>>()
-            .map_err(|source| ExtractError::Threads { source: source.into() })?;
+        let workers = Workers::new(params.n_workers)?;
         Ok(Self {
             special: (before, after),
             unknown: tokenizer.token_to_id("[UNK]").or_else(|| tokenizer.token_to_id("<unk>")),
@@ -301,28 +281,7 @@ impl Encoder {
         n_jobs: usize,
         job: impl Fn(usize) -> Result<T, ExtractError> + Sync,
     ) -> Result<Vec<T>, ExtractError> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let claim = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&job| job < n_jobs);
-            std::iter::from_fn(claim).map(|index| Ok((index, job(index)?))).collect()
-        };
-        let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
-            let threads = self.workers.iter().take(n_jobs).map(|worker| {
-                std::thread::Builder::new()
-                    .spawn_scoped(scope, || worker.install(work))
-                    .map_err(|source| ExtractError::Threads { source: source.into() })
-            });
-            let threads: Vec<_> = threads.collect();
-            let mut done = Vec::with_capacity(n_jobs);
-            for thread in threads {
-                let answers: Result<Vec<_>, ExtractError> =
-                    thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                done.extend(answers?);
-            }
-            Ok::<_, ExtractError>(done)
-        })?;
-        done.sort_unstable_by_key(|&(index, _)| index);
-        Ok(done.into_iter().map(|(_, answer)| answer).collect())
+        self.workers.run(n_jobs, job)
     }
 }
 
@@ -348,52 +307,6 @@ fn batches(pieces: &[(usize, Window)], params: EncoderParams) -> Vec<Vec<usize>>
         }
     }
     batches
-}
-
-/// The tokens with each word of more than [`MAX_WORD_BYTES`] as one unknown token: no model was trained
-/// on such words, and a megabyte without a space would take minutes. `WordPiece` does the same.
-fn shortened(text: &str, tokens: Tokens, unknown: u32) -> Tokens {
-    if text.len() <= MAX_WORD_BYTES {
-        return tokens;
-    }
-    let all = words(text, &tokens);
-    let mut long = all.iter().filter(|word| word.bytes.len() > MAX_WORD_BYTES).peekable();
-    let mut short = Tokens::default();
-    for (at, (&id, &range)) in tokens.ids.iter().zip(&tokens.offsets).enumerate() {
-        match long.peek() {
-            Some(word) if word.tokens.contains(&at) => {
-                if at == word.tokens.start {
-                    short.ids.push(unknown);
-                    short.offsets.push((word.bytes.start, word.bytes.end));
-                }
-                if at + 1 == word.tokens.end {
-                    long.next();
-                }
-            }
-            _ => {
-                short.ids.push(id);
-                short.offsets.push(range);
-            }
-        }
-    }
-    short
-}
-
-/// A token's range without the blanks before it and with the diacritics after it.
-fn trim(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
-    let (Some(token), Some(after)) = (text.get(start..end), text.get(end..)) else {
-        return (start, end);
-    };
-    let rest = token.trim_start_matches(is_blank);
-    let marks = after.chars().take_while(|&character| is_diacritic(character));
-    (end - rest.len(), end + marks.map(char::len_utf8).sum::<usize>())
-}
-
-/// Whether a character reads as a space or not at all.
-fn is_blank(character: char) -> bool {
-    character.is_whitespace()
-        || character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2581}' | '\u{feff}' | '\u{fffd}')
 }
 
 fn tokenizing(source: tokenizers::Error) -> ExtractError {

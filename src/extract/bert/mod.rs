@@ -18,6 +18,7 @@ mod phrase;
 mod segment;
 mod shipped;
 mod tagger;
+mod tokens;
 pub mod train;
 mod vector;
 mod weights;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::normalize::is_unspaced;
-use super::encoder::Tokens;
+use super::tokens::Tokens;
 
 /// A word: its tokens and its bytes, half open.
 #[derive(Debug, Clone, PartialEq, Eq)]

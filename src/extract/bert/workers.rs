@@ -15,9 +15,9 @@ use super::super::ExtractError;
 pub(super) struct Workers(Vec<ThreadPool>);
 
 impl Workers {
-    /// As many workers as rayon has threads (`RAYON_NUM_THREADS`).
-    pub(super) fn new() -> Result<Self, ExtractError> {
-        let pools = (0..rayon::current_num_threads())
+    /// At least one worker.
+    pub(super) fn new(n_workers: usize) -> Result<Self, ExtractError> {
+        let pools = (0..n_workers.max(1))
             .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
             .collect::<Result<_, _>>()
             .map_err(|source| ExtractError::Threads { source: source.into() })?;

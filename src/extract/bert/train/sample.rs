@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::encoder::{Encoder, Tokens};
+use super::super::encoder::Encoder;
 use super::super::head::MAX_WIDTH;
 use super::super::segment::{Allowed, Segment};
+use super::super::tokens::Tokens;
 use super::super::words::{Word, words};
 use super::anchor::Anchor;
 use crate::extract::ExtractError;

@@ -86,7 +86,7 @@ impl<'p> Trainer<'p> {
             files,
             base,
             encoder,
-            workers: Workers::new()?,
+            workers: Workers::new(rayon::current_num_threads())?,
             network,
             labels,
             sets,
