@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use super::kernel::{erf, gelu as gelu_of};
+
 /// Defines functions whose body is compiled for AVX2 too, and picks one at run time.
 macro_rules! dispatched {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? $body:block)*) => {$(
@@ -99,7 +101,7 @@ dispatched! {
 
     /// The exact GELU, in place.
     fn gelu(row: &mut [f32]) {
-        row.iter_mut().for_each(|x| *x = 0.5 * *x * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2)));
+        row.iter_mut().for_each(|x| *x = gelu_of(*x));
     }
 
     /// Turns the gradient of GELU's output into that of its input `x`, in place.
@@ -269,31 +271,6 @@ fn exp(x: f32) -> f32 {
         + 0.5;
     let value = polynomial * rest * rest + rest + 1.0;
     value * f32::from_bits(((whole as i32 + 127) as u32) << 23)
-}
-
-/// The error function as a ratio of polynomials.
-///
-/// # Source
-/// Eigen, `Eigen/src/Core/MathFunctionsImpl.h`, `generic_fast_erf_float` of version 3.4: the
-/// argument is clamped to [-4, 4], where f32 is within a few units of the last place of 1.
-#[inline(always)]
-fn erf(x: f32) -> f32 {
-    const ALPHA: [f32; 7] = [
-        -2.726_142e-10,
-        2.770_681_4e-8,
-        -2.101_024e-6,
-        -5.692_506_4e-5,
-        -7.349_906_4e-4,
-        -2.954_6e-3,
-        -1.609_603_3e-2,
-    ];
-    const BETA: [f32; 5] =
-        [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
-    let x = x.clamp(-4.0, 4.0);
-    let square = x * x;
-    let numerator = ALPHA[1..].iter().fold(ALPHA[0], |sum, coefficient| sum * square + coefficient);
-    let denominator = BETA[1..].iter().fold(BETA[0], |sum, coefficient| sum * square + coefficient);
-    x * numerator / denominator
 }
 
 #[cfg(test)]

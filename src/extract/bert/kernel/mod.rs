@@ -29,7 +29,7 @@ pub(super) use lanes::{Isa, Lanes, Task};
 pub use linear::Precision;
 pub(super) use linear::{After, Apply, Linear, LinearScratch};
 pub(super) use portable::Portable;
-pub(super) use row::{Activation, Norm};
+pub(super) use row::{Activation, Norm, erf, gelu};
 
 #[cfg(test)]
 mod tests;

@@ -98,7 +98,7 @@ impl Activation {
 
 /// `x / 2 (1 + erf(x / sqrt 2))`, within 2e-6 of the f64 value for |x| up to 8.
 #[inline(always)]
-pub(super) fn gelu(x: f32) -> f32 {
+pub(in super::super) fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 
@@ -115,7 +115,7 @@ pub(super) fn gelu_tanh(x: f32) -> f32 {
 /// Eigen, `Eigen/src/Core/MathFunctionsImpl.h`, `generic_fast_erf_float` of version 3.4: the
 /// argument is clamped to [-4, 4], where f32 is within a few units of the last place of 1.
 #[inline(always)]
-fn erf(x: f32) -> f32 {
+pub(in super::super) fn erf(x: f32) -> f32 {
     const ALPHA: [f32; 7] = [
         -2.726_142e-10,
         2.770_681_4e-8,

@@ -17,13 +17,9 @@ mod sample;
 mod step;
 mod trainer;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::Tensor;
-
-use super::labels::Labels;
-use super::weights::{ModelFiles, Weights, base_files, write_model};
+use super::weights::{ModelFiles, Weights, base_files};
 use crate::extract::ExtractError;
 use crate::extract::label::Labelled;
 
@@ -154,24 +150,6 @@ pub struct TrainPlan<'p> {
     pub quantize: bool,
     /// Whether to go on from what an interrupted training left in the folder.
     pub resume: bool,
-}
-
-/// The tensors of a trained model and what its heads find.
-#[derive(Debug, Clone)]
-struct Trained {
-    tensors: HashMap<String, Tensor>,
-    labels: Labels,
-}
-
-impl Trained {
-    fn write(
-        &self,
-        folder: &Path,
-        files: &[Vec<u8>; 2],
-        quantize: bool,
-    ) -> Result<(), ExtractError> {
-        write_model(folder, files, &self.tensors, Some(&self.labels), quantize)
-    }
 }
 
 #[cfg(test)]

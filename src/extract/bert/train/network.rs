@@ -104,11 +104,11 @@ impl Network {
     }
 
     /// The parameters by the names they have in a file.
-    pub(super) fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
+    pub(super) fn tensors(&self) -> Result<HashMap<String, Tensor>> {
         let hidden = self.config.hidden_size;
         let shape = (self.words.len() / hidden, hidden);
         let words = Tensor::from_slice(&self.words, shape, &Device::Cpu)?;
-        let mut tensors = BTreeMap::from([(WORDS.to_owned(), words)]);
+        let mut tensors = HashMap::from([(WORDS.to_owned(), words)]);
         for (name, variable) in &self.variables {
             let tensor = variable.as_detached_tensor();
             if name.contains(".self.joined.") {

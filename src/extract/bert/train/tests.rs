@@ -1,6 +1,9 @@
 //! Training of a small model, whose every parameter must move.
 
+use std::collections::HashMap;
 use std::path::Path;
+
+use candle_core::Tensor;
 
 use super::*;
 use crate::extract::TypeName;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use candle_core::Tensor;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::super::encoder::Encoder;
 use super::super::head;
 use super::super::labels::{Labels, readable};
-use super::super::weights::compute;
+use super::super::weights::{compute, write_model};
 use super::super::workers::Workers;
 use super::anchor;
 use super::calibrate::{Findings, calibrate};
@@ -21,7 +20,7 @@ use super::network::Network;
 use super::optimizer::{Optimizer, Rates};
 use super::sample::{self, Sample, Set};
 use super::step::{self, Chance, Gradients, Names, Question};
-use super::{Base, EpochReport, TrainParams, TrainPlan, TrainProgress, Trained};
+use super::{Base, EpochReport, TrainParams, TrainPlan, TrainProgress};
 use crate::extract::ExtractError;
 use crate::extract::label::Labelled;
 
@@ -128,7 +127,9 @@ impl<'p> Trainer<'p> {
             {
                 report.best = true;
                 let labels = calibrate(&self.labels, &findings, &self.workers)?;
-                self.trained(labels)?.write(&self.plan.folder, &self.files, self.plan.quantize)?;
+                let tensors = self.network.tensors().map_err(compute)?;
+                let TrainPlan { folder, quantize, .. } = self.plan;
+                write_model(folder, &self.files, &tensors, Some(&labels), *quantize)?;
                 best = Some(report);
             }
             tell(TrainProgress::Epoch(report));
@@ -263,12 +264,6 @@ impl<'p> Trainer<'p> {
             findings.0.extend(set.samples.iter().zip(found.into_iter().flatten()));
         }
         Ok(findings)
-    }
-
-    fn trained(&self, labels: Labels) -> Result<Trained, ExtractError> {
-        let tensors = self.network.tensors().map_err(compute)?;
-        let tensors = tensors.into_iter().collect::<std::collections::HashMap<String, Tensor>>();
-        Ok(Trained { tensors, labels })
     }
 }
 
