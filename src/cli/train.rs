@@ -57,9 +57,9 @@ struct ExtractorArgs {
     /// Seed of all choices
     #[arg(long, default_value_t = TrainParams::default().seed, value_name = "N")]
     seed: u64,
-    /// Times that every text is seen
-    #[arg(long, default_value_t = TrainParams::default().epochs, value_name = "N")]
-    epochs: usize,
+    /// Times that every text is seen [default: as often as makes 2,500 steps, from 4 to 24 times]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
     /// Texts of a step
     #[arg(long, default_value_t = TrainParams::default().batch, value_name = "N")]
     batch: usize,
@@ -72,9 +72,15 @@ struct ExtractorArgs {
     /// Share of the numbers that dropout leaves out
     #[arg(long, default_value_t = TrainParams::default().dropout, value_name = "SHARE")]
     dropout: f32,
+    /// Share of the tokens that are hidden
+    #[arg(long, default_value_t = TrainParams::default().hidden, value_name = "SHARE")]
+    hidden: f32,
     /// How strongly the encodings of texts and phrases are held where they were in the base
     #[arg(long, default_value_t = TrainParams::default().anchor, value_name = "WEIGHT")]
     anchor: f32,
+    /// Share of the steps that go by the names of types and relations alone
+    #[arg(long, default_value_t = TrainParams::default().by_name, value_name = "SHARE")]
+    by_name: f32,
     /// Epochs without a better score on --dev before training ends
     #[arg(long, default_value_t = TrainParams::default().patience, value_name = "N")]
     patience: usize,
@@ -90,10 +96,15 @@ struct ExtractorArgs {
 
 impl ExtractorArgs {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        ensure!(self.epochs > 0 && self.batch > 0, "--epochs and --batch must be at least 1");
+        ensure!(
+            self.epochs != Some(0) && self.batch > 0,
+            "--epochs and --batch must be at least 1"
+        );
         let rates = [self.rate, self.head_rate];
         ensure!(rates.iter().all(|rate| *rate > 0.0 && rate.is_finite()), "rates must be above 0");
         ensure!((0.0..0.9).contains(&self.dropout), "--dropout must be at least 0 and below 0.9");
+        ensure!((0.0..0.9).contains(&self.hidden), "--hidden must be at least 0 and below 0.9");
+        ensure!((0.0..=1.0).contains(&self.by_name), "--by-name must be from 0 to 1");
         ensure!(self.anchor >= 0.0 && self.anchor.is_finite(), "--anchor must be at least 0");
         let read = |files: &[PathBuf]| -> anyhow::Result<Vec<Vec<Labelled>>> {
             files.iter().map(|file| Ok(label::read(file)?)).collect()
@@ -113,7 +124,9 @@ impl ExtractorArgs {
             rate: self.rate,
             head_rate: self.head_rate,
             dropout: self.dropout,
+            hidden: self.hidden,
             anchor: self.anchor,
+            by_name: self.by_name,
             patience: self.patience,
             seed: self.seed,
         };

@@ -69,7 +69,7 @@ pub(super) fn candidates(
             range.filter(|&(first, end)| {
                 word.end - word.start <= MAX_WORD_BYTES
                     && (!word.unspaced || limits.han)
-                    && !tokens.ids[first..end].iter().any(|&id| (limits.is_unknown)(id))
+                    && !tokens.read[first..end].iter().any(|token| (limits.is_unknown)(token.id))
                     && !is_covered(matches, word)
             })
         })
@@ -161,7 +161,7 @@ mod tests {
     /// One token per word, as a tokenizer that knows every word would give.
     fn phrases(text: &str, matches: &[(usize, usize)], han: bool) -> Vec<String> {
         let offsets: Vec<_> = words(text).iter().map(|word| (word.start, word.end)).collect();
-        let tokens = Tokens { ids: vec![1; offsets.len()], offsets };
+        let tokens = Tokens { read: vec![1.into(); offsets.len()], offsets };
         let matches: Vec<_> = matches
             .iter()
             .map(|&(start, end)| Match { start, end, term: 0, confidence: 1.0 })

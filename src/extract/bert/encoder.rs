@@ -9,9 +9,11 @@ use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
 use super::super::normalize::is_han;
+use super::case::{Case, note_cases};
 use super::kernel::Precision;
+use super::labels::{parted, readable};
 use super::model::{self, Checkpoint, Forward};
-use super::tokens::{Tokens, shortened, trim};
+use super::tokens::{Token, Tokens, shortened, trim};
 use super::weights::{Weights, compute};
 use super::window::{Window, WindowParams, windows};
 use super::workers::Workers;
@@ -49,7 +51,7 @@ pub struct Encoder {
     params: EncoderParams,
     tokenizer: Tokenizer,
     /// What stands before and after a text: `[CLS]` and `[SEP]`.
-    special: (u32, u32),
+    special: (Token, Token),
     unknown: Option<u32>,
     /// What begins a word in a `SentencePiece` vocabulary, when it is a token of its own.
     space: Option<u32>,
@@ -96,7 +98,7 @@ impl Encoder {
         let knows_han = n_han.count() >= MIN_HAN_TOKENS;
         let workers = Workers::new(params.n_workers)?;
         Ok(Self {
-            special: (before, after),
+            special: (before.into(), after.into()),
             unknown: tokenizer.token_to_id("[UNK]").or_else(|| tokenizer.token_to_id("<unk>")),
             space: tokenizer.token_to_id("\u{2581}"),
             knows_han,
@@ -112,6 +114,7 @@ impl Encoder {
     }
 
     /// Sentence encodings: the mean of the token states, the two special ones included, at length 1.
+    /// They do not know how words are written: SONY is Sony.
     ///
     /// A text longer than a window is read in overlapping windows; each token counts once, and the
     /// special tokens once per window.
@@ -122,7 +125,9 @@ impl Encoder {
     /// # Errors
     /// [`ExtractError::NotFiniteOutput`], and failures of the machine.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, ExtractError> {
-        let tokens = self.tokenize(texts)?;
+        let mut tokens = self.tokenize(texts)?;
+        let read = tokens.iter_mut().flat_map(|tokens| &mut tokens.read);
+        read.for_each(|token| token.case = Case::Small);
         let pieces = self.pieces(&tokens, true);
         let sums = self.run(&tokens, &pieces, |index, states| {
             let window = &pieces[index].1;
@@ -177,7 +182,7 @@ impl Encoder {
     }
 
     /// What stands before and after a text.
-    pub(super) fn special(&self) -> (u32, u32) {
+    pub(super) fn special(&self) -> (Token, Token) {
         self.special
     }
 
@@ -186,25 +191,47 @@ impl Encoder {
         self.knows_han
     }
 
+    /// The token that stands for words that the model does not know.
+    pub(super) fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
     /// Whether a token stands for a word that the model does not know.
     pub(super) fn is_unknown(&self, id: u32) -> bool {
         self.unknown == Some(id)
+    }
+
+    /// How the name of a type is read: [`readable`], with words that the model does not know parted
+    /// into words that it does: "musicalartist" becomes "musical artist".
+    pub(super) fn name(&self, name: &str) -> String {
+        let known = |word: &str| {
+            let is_token = |token: &str| self.tokenizer.token_to_id(token).is_some();
+            is_token(word) || is_token(&format!("\u{2581}{word}"))
+        };
+        let words = readable(name);
+        let parted = words.split(' ').map(|word| match known(word) {
+            true => word.to_owned(),
+            false => parted(word, &known).unwrap_or_else(|| word.to_owned()),
+        });
+        parted.collect::<Vec<_>>().join(" ")
     }
 
     /// The tokens of each text.
     pub(super) fn tokenize(&self, texts: &[&str]) -> Result<Vec<Tokens>, ExtractError> {
         self.parallel(texts.len(), |index| {
             let encoding = self.tokenizer.encode(texts[index], false).map_err(tokenizing)?;
-            let ids = encoding.get_ids().to_vec();
+            let ids = encoding.get_ids();
             let offsets = ids.iter().zip(encoding.get_offsets()).map(|(&id, &range)| {
                 let (start, end) = trim(texts[index], range);
                 if self.space == Some(id) { (start, start) } else { (start, end) }
             });
-            let tokens = Tokens { offsets: offsets.collect(), ids };
-            Ok(match self.unknown {
-                Some(unknown) => shortened(texts[index], tokens, unknown),
-                None => tokens,
-            })
+            let offsets = offsets.collect();
+            let mut tokens = Tokens { read: ids.iter().map(|&id| id.into()).collect(), offsets };
+            if let Some(unknown) = self.unknown {
+                tokens = shortened(texts[index], tokens, unknown);
+            }
+            note_cases(texts[index], &mut tokens);
+            Ok(tokens)
         })
     }
 
@@ -213,7 +240,7 @@ impl Encoder {
         let none = Window { start: 0, end: 0, own_start: 0, own_end: 0 };
         let mut pieces = Vec::new();
         for (index, text) in tokens.iter().enumerate() {
-            let plan = windows(text.ids.len(), self.windows);
+            let plan = windows(text.read.len(), self.windows);
             if plan.is_empty() && empty {
                 pieces.push((index, none));
             }
@@ -236,11 +263,11 @@ impl Encoder {
         let batches = batches(pieces, self.params);
         let answers = self.parallel(batches.len(), |index| {
             let batch = &batches[index];
-            let windows: Vec<&[u32]> = batch
+            let windows: Vec<&[Token]> = batch
                 .iter()
                 .map(|&piece| {
                     let (text, window) = &pieces[piece];
-                    &tokens[*text].ids[window.start..window.end]
+                    &tokens[*text].read[window.start..window.end]
                 })
                 .collect();
             let states = self.forward(&windows)?;
@@ -264,15 +291,15 @@ impl Encoder {
 
     /// The states of `windows` one after the other: `[tokens, hidden]` f32, row-major, with the
     /// special tokens first and last of each.
-    fn forward(&self, windows: &[&[u32]]) -> Result<Vec<f32>, ExtractError> {
+    fn forward(&self, windows: &[&[Token]]) -> Result<Vec<f32>, ExtractError> {
         let lengths: Vec<usize> = windows.iter().map(|window| window.len() + 2).collect();
-        let mut ids = Vec::with_capacity(lengths.iter().sum());
+        let mut tokens = Vec::with_capacity(lengths.iter().sum());
         for window in windows {
-            ids.push(self.special.0);
-            ids.extend_from_slice(window);
-            ids.push(self.special.1);
+            tokens.push(self.special.0);
+            tokens.extend_from_slice(window);
+            tokens.push(self.special.1);
         }
-        self.model.forward(&ids, &lengths).map_err(compute)
+        self.model.forward(&tokens, &lengths).map_err(compute)
     }
 
     /// Does jobs `0..n_jobs` on the workers; the answers are in order.

@@ -61,6 +61,18 @@ pub fn readable(name: &str) -> String {
     words.trim_end().to_owned()
 }
 
+/// A word as the two known words that it joins, the first as long as can be; none when it joins no two.
+pub(super) fn parted(word: &str, known: &dyn Fn(&str) -> bool) -> Option<String> {
+    /// Letters of a part, at least: shorter ones are endings.
+    const LEAST: usize = 4;
+    let borders = word.char_indices().map(|(border, _)| border).rev();
+    let parts = borders.map(|border| word.split_at(border)).find(|(first, second)| {
+        let is_word = |part: &str| part.chars().count() >= LEAST && known(part);
+        is_word(first) && is_word(second)
+    })?;
+    Some(format!("{} {}", parts.0, parts.1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +89,16 @@ mod tests {
         ] {
             assert_eq!(readable(name), words);
         }
+    }
+
+    #[test]
+    fn joined_words_are_parted() {
+        let known = ["music", "musical", "artist", "party", "political", "uni", "sex", "album"];
+        let part = |word| parted(word, &|part| known.contains(&part));
+        assert_eq!(part("musicalartist").as_deref(), Some("musical artist"));
+        assert_eq!(part("politicalparty").as_deref(), Some("political party"));
+        assert_eq!(part("unisex"), None);
+        assert_eq!(part("albums"), None);
+        assert_eq!(part("影视作品影视作品"), None);
     }
 }

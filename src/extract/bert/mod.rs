@@ -6,6 +6,7 @@
 //! between the spans; `collected` puts all together. `train` is where the heads come from.
 
 mod candidate;
+mod case;
 mod collected;
 mod concept;
 mod encoder;

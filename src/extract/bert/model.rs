@@ -13,12 +13,15 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{Result, Storage, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
 
+use super::case::CASES;
+use super::encoder::add;
 use super::kernel::{
     Activation, After, Apply, Attention, AttentionScratch, Isa, Linear, LinearScratch, Norm,
     Portable, Precision,
 };
 #[cfg(target_arch = "x86_64")]
 use super::kernel::{Avx2, Avx512};
+use super::tokens::Token;
 
 /// Rows that are worked on at a time: what lies between two products stays in a core's own cache.
 const ROWS_AT_ONCE: usize = 48;
@@ -27,12 +30,12 @@ const ROWS_AT_ONCE: usize = 48;
 pub(super) trait Forward: Send + Sync {
     /// The states of the last layer.
     ///
-    /// `ids` holds texts one after the other, `lengths` how many of them each has; none of them is
-    /// padding. Returns `[ids.len(), hidden]` f32, row-major.
+    /// `tokens` holds texts one after the other, `lengths` how many of them each has; none of them is
+    /// padding. Returns `[tokens.len(), hidden]` f32, row-major.
     ///
     /// # Errors
     /// An id or a length that the model has no row for.
-    fn forward(&self, ids: &[u32], lengths: &[usize]) -> Result<Vec<f32>>;
+    fn forward(&self, tokens: &[Token], lengths: &[usize]) -> Result<Vec<f32>>;
 }
 
 /// A checked checkpoint, and how it is to be run.
@@ -87,6 +90,8 @@ struct Model<I: Isa> {
     words: Tensor,
     /// Position plus token type 0: `[positions, hidden]`.
     positions: Vec<f32>,
+    /// `[Case::N, hidden]`.
+    cases: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer<I>>,
     n_heads: usize,
@@ -189,6 +194,7 @@ impl<I: Isa> Model<I> {
             isa,
             words: checkpoint.get("embeddings.word_embeddings.weight")?.contiguous()?,
             positions: positions.broadcast_add(&types)?.flatten_all()?.to_vec1()?,
+            cases: checkpoint.values(CASES)?,
             norm: checkpoint.norm("embeddings.LayerNorm")?,
             layers: layers.collect::<Result<_>>()?,
             n_heads: config.num_attention_heads,
@@ -201,24 +207,28 @@ impl<I: Isa> Model<I> {
         })
     }
 
-    /// What the first layer reads: `[ids.len(), hidden]`.
-    fn embed(&self, ids: &[u32], lengths: &[usize]) -> Result<Vec<f32>> {
+    /// What the first layer reads: `[tokens.len(), hidden]`.
+    fn embed(&self, tokens: &[Token], lengths: &[usize]) -> Result<Vec<f32>> {
         let hidden = self.norm.bias.len();
         let (storage, layout) = self.words.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else { bail!("weights are kept in memory") };
         let words = &storage.as_slice::<f32>()?[layout.start_offset()..];
-        if lengths.iter().sum::<usize>() != ids.len() {
+        if lengths.iter().sum::<usize>() != tokens.len() {
             bail!("the lengths of a batch do not add up to its tokens")
         }
-        let mut states = Vec::with_capacity(ids.len() * hidden);
+        let mut states = Vec::with_capacity(tokens.len() * hidden);
         let places = lengths.iter().flat_map(|&length| 0..length);
-        for (&id, place) in ids.iter().zip(places) {
+        for (&Token { id, case }, place) in tokens.iter().zip(places) {
             let word = words.get(id as usize * hidden..).and_then(|rest| rest.get(..hidden));
             let position = self.positions.get(place * hidden..).and_then(|rest| rest.get(..hidden));
             let (Some(word), Some(position)) = (word, position) else {
                 bail!("the model has no token {id} or no position {place}")
             };
             states.extend(word.iter().zip(position).map(|(word, position)| word + position));
+            if let Some(row) = case.row() {
+                let written = states.len() - hidden;
+                add(&mut states[written..], &self.cases[row * hidden..][..hidden]);
+            }
         }
         states.chunks_exact_mut(hidden).for_each(|row| self.norm.apply(row));
         Ok(states)
@@ -226,8 +236,8 @@ impl<I: Isa> Model<I> {
 }
 
 impl<I: Isa> Forward for Model<I> {
-    fn forward(&self, ids: &[u32], lengths: &[usize]) -> Result<Vec<f32>> {
-        let mut states = self.embed(ids, lengths)?;
+    fn forward(&self, tokens: &[Token], lengths: &[usize]) -> Result<Vec<f32>> {
+        let mut states = self.embed(tokens, lengths)?;
         let lock = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = lock().pop().unwrap_or_default();
         for layer in &self.layers {
@@ -314,7 +324,8 @@ mod tests {
             let expected = oracle.forward(&tensor, &tensor.zeros_like().unwrap(), None).unwrap();
             let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             for model in &models {
-                let found = model.as_ref().unwrap().forward(&ids, &vec![length; rows]).unwrap();
+                let tokens: Vec<Token> = ids.iter().map(|&id| id.into()).collect();
+                let found = model.as_ref().unwrap().forward(&tokens, &vec![length; rows]).unwrap();
                 let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
                 assert!(differences.fold(0.0, f32::max) < 2e-5);
             }
@@ -329,9 +340,10 @@ mod tests {
         let models = KERNELS.iter().filter_map(|kernel| (kernel.build)(&checkpoint));
         let states = models.map(|model| {
             let model = model.unwrap();
-            let ids =
-                |length: usize| (0..length).map(move |n| ((length + n) * 7919 % 30522) as u32);
-            let together: Vec<u32> = lengths.iter().flat_map(|&length| ids(length)).collect();
+            let ids = |length: usize| {
+                (0..length).map(move |n| Token::from(((length + n) * 7919 % 30522) as u32))
+            };
+            let together: Vec<Token> = lengths.iter().flat_map(|&length| ids(length)).collect();
             let together = model.forward(&together, lengths).unwrap();
             let alone = lengths.iter().flat_map(|&length| {
                 model.forward(&ids(length).collect::<Vec<_>>(), &[length]).unwrap()
@@ -365,7 +377,10 @@ mod tests {
         let weights = Weights::parse(&shipped_files()).unwrap();
         let (tensors, config, precision) = (&weights.tensors, &weights.config, Precision::F32);
         let (_, model) = best(&Checkpoint { tensors, config, precision }).unwrap();
-        let error = |ids: &[u32], lengths: &[usize]| model.forward(ids, lengths).unwrap_err();
+        let error = |ids: &[u32], lengths: &[usize]| {
+            let tokens: Vec<Token> = ids.iter().map(|&id| id.into()).collect();
+            model.forward(&tokens, lengths).unwrap_err()
+        };
         assert!(error(&[1, 30522], &[2]).to_string().contains("no token 30522"));
         assert!(error(&[7; 513], &[513]).to_string().contains("no position 512"));
         assert!(error(&[7; 3], &[2]).to_string().contains("do not add up"));

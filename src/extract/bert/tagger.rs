@@ -8,7 +8,7 @@ use candle_core::{Device, Result, Tensor};
 use super::super::{ExtractError, TypeName};
 use super::encoder::{Encoder, normalize};
 use super::head::{self, Pair, RELATION_SIZE, TYPE_SIZE, WordStates};
-use super::labels::{Labels, readable};
+use super::labels::Labels;
 use super::segment::Segment;
 use super::weights::compute;
 use super::window::Window;
@@ -116,7 +116,7 @@ impl Tagger {
         encoder: &Encoder,
         names: &[TypeName],
     ) -> std::result::Result<Tensor, ExtractError> {
-        let written: Vec<String> = names.iter().map(|name| readable(&name.name)).collect();
+        let written: Vec<String> = names.iter().map(|name| encoder.name(&name.name)).collect();
         let written: Vec<&str> = written.iter().map(String::as_str).collect();
         let described: Vec<&str> =
             names.iter().map(|name| name.description.as_deref().unwrap_or("")).collect();

@@ -1,16 +1,33 @@
 //! Tokens of a text, with offsets that slice it cleanly.
 
 use super::super::normalize::is_diacritic;
+use super::case::Case;
 use super::words::words;
 
 /// Bytes of a word, at most; longer ones are unknown.
 const MAX_WORD_BYTES: usize = 400;
 
+/// What the encoder reads of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    /// Its row in the table of word embeddings.
+    pub(super) id: u32,
+    /// How its word is written.
+    pub(super) case: Case,
+}
+
+impl From<u32> for Token {
+    /// A token in small letters.
+    fn from(id: u32) -> Self {
+        Self { id, case: Case::Small }
+    }
+}
+
 /// The tokens of one text, without special ones.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    /// Ids of the tokens.
-    pub(super) ids: Vec<u32>,
+    /// What the encoder reads.
+    pub(super) read: Vec<Token>,
     /// Byte range of each in the text, at borders of characters, ascending: with the diacritics that
     /// follow and without blanks, so that a slice from one token to another is clean. A token that
     /// stands for the begin of a word alone has an empty range, where the word begins.
@@ -26,11 +43,11 @@ pub(super) fn shortened(text: &str, tokens: Tokens, unknown: u32) -> Tokens {
     let all = words(text, &tokens);
     let mut long = all.iter().filter(|word| word.bytes.len() > MAX_WORD_BYTES).peekable();
     let mut short = Tokens::default();
-    for (at, (&id, &range)) in tokens.ids.iter().zip(&tokens.offsets).enumerate() {
+    for (at, (&token, &range)) in tokens.read.iter().zip(&tokens.offsets).enumerate() {
         match long.peek() {
             Some(word) if word.tokens.contains(&at) => {
                 if at == word.tokens.start {
-                    short.ids.push(unknown);
+                    short.read.push(unknown.into());
                     short.offsets.push((word.bytes.start, word.bytes.end));
                 }
                 if at + 1 == word.tokens.end {
@@ -38,7 +55,7 @@ pub(super) fn shortened(text: &str, tokens: Tokens, unknown: u32) -> Tokens {
                 }
             }
             _ => {
-                short.ids.push(id);
+                short.read.push(token);
                 short.offsets.push(range);
             }
         }

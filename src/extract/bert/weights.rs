@@ -18,6 +18,7 @@ use candle_transformers::models::bert::Config;
 use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
+use super::case::{CASES, Case};
 use super::head;
 use super::labels::Labels;
 
@@ -107,7 +108,14 @@ impl Weights {
         }
         .map_err(|source| ExtractError::Weights { path, source: source.into() })?;
         let mut found = found;
-        let tensors = check_tensors(&mut found, &expected_tensors(&config))?;
+        let mut tensors = check_tensors(&mut found, &expected_tensors(&config))?;
+        let cases = (CASES.to_owned(), vec![Case::N, config.hidden_size]);
+        if found.contains_key(CASES) {
+            tensors.extend(check_tensors(&mut found, &[cases])?);
+        } else {
+            let none = Tensor::zeros(cases.1, DType::F32, &Device::Cpu).map_err(compute)?;
+            tensors.insert(cases.0, none);
+        }
         let heads = match files.heads {
             Some(heads) => Some(parse_heads(files, heads, &mut found, config.hidden_size)?),
             None => None,

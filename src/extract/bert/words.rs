@@ -52,7 +52,7 @@ mod tests {
         let text = "noise-cancelling 耳机 5G";
         let offsets =
             vec![(0, 5), (5, 6), (6, 12), (12, 16), (17, 20), (20, 23), (24, 25), (25, 26)];
-        let tokens = Tokens { ids: vec![1; offsets.len()], offsets };
+        let tokens = Tokens { read: vec![1.into(); offsets.len()], offsets };
         let found: Vec<&str> =
             words(text, &tokens).into_iter().map(|word| &text[word.bytes]).collect();
         assert_eq!(found, ["noise", "-", "cancelling", "耳", "机", "5G"]);

@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::encoder::{add, normalize};
 use super::super::ops::with;
+use super::super::tokens::Token;
 use super::super::vector::dot;
 use super::network::{Dropout, Network, Rows};
 use super::sample::Sample;
@@ -39,10 +40,12 @@ pub(super) fn extend(
     rows: &mut Rows,
     samples: &[&Sample],
     phrases: &[Range<usize>],
-    special: (u32, u32),
+    special: (Token, Token),
 ) {
     for (sample, phrase) in samples.iter().zip(phrases) {
-        rows.push(&sample.ids[phrase.clone()], special);
+        let small = |token: &Token| Token::from(token.id);
+        let phrase: Vec<Token> = sample.tokens[phrase.clone()].iter().map(small).collect();
+        rows.push(&phrase, special);
     }
 }
 
@@ -50,13 +53,13 @@ pub(super) fn extend(
 pub(super) fn anchors(
     base: &Network,
     samples: &[&Sample],
-    special: (u32, u32),
+    special: (Token, Token),
     mut rng: ChaCha8Rng,
 ) -> Result<Vec<Anchor>> {
     let phrases: Vec<Range<usize>> =
         samples.iter().map(|sample| phrase(sample, &mut rng)).collect();
     let mut rows = Rows::default();
-    samples.iter().for_each(|sample| rows.push(&sample.ids, special));
+    samples.iter().for_each(|sample| rows.push(&sample.tokens, special));
     extend(&mut rows, samples, &phrases, special);
     let hidden = base.config.hidden_size;
     let (states, _) = base.forward(&rows, &mut Dropout::none())?;
@@ -132,7 +135,7 @@ fn sum(states: &[f32], rows: Range<usize>, hidden: usize) -> Vec<f32> {
 fn phrase(sample: &Sample, rng: &mut ChaCha8Rng) -> Range<usize> {
     let n_words = sample.words.len();
     if n_words == 0 {
-        return 0..sample.ids.len();
+        return 0..sample.tokens.len();
     }
     let (first, last) = if sample.entities.is_empty() || rng.random_bool(0.5) {
         let first = rng.random_range(0..n_words);

@@ -55,6 +55,7 @@ impl Checkpoint {
     pub(super) fn load(
         &self,
         network: &mut Network,
+        average: &mut Network,
         optimizer: &mut Optimizer,
     ) -> Result<Option<Left>, ExtractError> {
         let path = self.folder.join(STATE);
@@ -75,13 +76,17 @@ impl Checkpoint {
                 .ok_or_else(|| ExtractError::MissingTensor { name: name.to_owned() })?;
             tensor.flatten_all().and_then(|flat| flat.to_vec1()).map_err(compute)
         };
-        network.words = take("value.words")?;
         optimizer.words = [take("first.words")?, take("second.words")?];
         optimizer.n_steps = left.n_steps;
-        for (name, variable) in &network.variables {
-            let values = take(&format!("value.{name}"))?;
-            let tensor = Tensor::from_vec(values, variable.shape(), &Device::Cpu);
-            tensor.and_then(|tensor| variable.set(&tensor)).map_err(compute)?;
+        for (kind, network) in [("value", &mut *network), ("average", average)] {
+            network.words = take(&format!("{kind}.words"))?;
+            for (name, variable) in &network.variables {
+                let values = take(&format!("{kind}.{name}"))?;
+                let tensor = Tensor::from_vec(values, variable.shape(), &Device::Cpu);
+                tensor.and_then(|tensor| variable.set(&tensor)).map_err(compute)?;
+            }
+        }
+        for name in network.variables.keys() {
             if let (Ok(first), Ok(second)) =
                 (take(&format!("first.{name}")), take(&format!("second.{name}")))
             {
@@ -95,6 +100,7 @@ impl Checkpoint {
     pub(super) fn save(
         &self,
         network: &Network,
+        average: &Network,
         optimizer: &Optimizer,
         epochs: usize,
         best: Option<EpochReport>,
@@ -103,12 +109,14 @@ impl Checkpoint {
         std::fs::create_dir_all(&self.folder).map_err(io(self.folder.clone()))?;
         let mut tensors: HashMap<String, Tensor> = HashMap::new();
         let flat = |values: &[f32]| Tensor::new(values, &Device::Cpu).map_err(compute);
-        tensors.insert("value.words".to_owned(), flat(&network.words)?);
         let [first, second] = &optimizer.words;
         tensors.insert("first.words".to_owned(), flat(first)?);
         tensors.insert("second.words".to_owned(), flat(second)?);
-        for (name, variable) in &network.variables {
-            tensors.insert(format!("value.{name}"), variable.as_detached_tensor());
+        for (kind, network) in [("value", network), ("average", average)] {
+            tensors.insert(format!("{kind}.words"), flat(&network.words)?);
+            for (name, variable) in &network.variables {
+                tensors.insert(format!("{kind}.{name}"), variable.as_detached_tensor());
+            }
         }
         for (name, [first, second]) in &optimizer.moments {
             tensors.insert(format!("first.{name}"), flat(first)?);

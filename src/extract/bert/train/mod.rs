@@ -1,10 +1,11 @@
 //! Fine-tuning: the encoder and its heads learn from labelled texts.
 //!
 //! Several files with different labels train together: a batch comes from one file and is asked
-//! for that file's types only, so what another file does not label is no negative. One step in four
-//! goes by the names of the types alone, which keeps types that were never trained within reach. The
-//! same seed gives the same bytes at any number of threads: a batch is cut into parts by its tokens,
-//! and the parts' gradients are added in order.
+//! for that file's types only, so what another file does not label is no negative. A share of the
+//! steps goes by the names of the types alone, and half of these ask for some of the types only: that
+//! keeps types that were never trained within reach, and answers to what was not asked away. The same
+//! seed gives the same bytes at any number of threads: a batch is cut into parts by its tokens, and
+//! the parts' gradients are added in order.
 
 mod anchor;
 mod calibrate;
@@ -28,8 +29,9 @@ use self::trainer::Trainer;
 /// How to train.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainParams {
-    /// Times that every text is seen. Default 10.
-    pub epochs: usize,
+    /// Times that every text is seen. Default: as often as makes 2,500 steps, 4 times at least and
+    /// 24 at most.
+    pub epochs: Option<usize>,
     /// Texts of a step. Default 16.
     pub batch: usize,
     /// Highest learning rate of the encoder; it rises over the first tenth of the steps and falls
@@ -39,10 +41,15 @@ pub struct TrainParams {
     pub head_rate: f32,
     /// Share of the numbers that dropout leaves out. Default 0.1.
     pub dropout: f32,
+    /// Share of the tokens that are hidden behind the unknown one. Default 0.1.
+    pub hidden: f32,
     /// How strongly the encodings of texts and phrases are held where they were in the base.
     /// Default 0: they may go.
     pub anchor: f32,
-    /// Epochs without a better score on the development texts before training ends. Default 5.
+    /// Share of the steps that go by the names of types and relations, without what was learned
+    /// of each. Default 0.25.
+    pub by_name: f32,
+    /// Epochs without a better score on the development texts before training ends. Default 8.
     pub patience: usize,
     /// Seed of all choices. Default 1.
     pub seed: u64,
@@ -51,13 +58,15 @@ pub struct TrainParams {
 impl Default for TrainParams {
     fn default() -> Self {
         Self {
-            epochs: 10,
+            epochs: None,
             batch: 16,
             rate: 2e-4,
             head_rate: 1e-3,
             dropout: 0.1,
+            hidden: 0.1,
             anchor: 0.0,
-            patience: 5,
+            by_name: 0.25,
+            patience: 8,
             seed: 1,
         }
     }

@@ -12,10 +12,15 @@ use candle_transformers::models::bert::Config;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::super::case::{CASES, Case};
 use super::super::encoder::add;
 use super::super::ops::{columns_summed, with};
+use super::super::tokens::Token;
 use super::super::vector::{self, Attention};
+use super::super::weights::compute;
+use super::super::workers::Workers;
 use super::norm::Norm;
+use crate::extract::ExtractError;
 
 /// Name of the table of word embeddings.
 pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
@@ -34,19 +39,19 @@ pub(super) struct Network {
 /// Tokens of some texts, special ones included.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Rows {
-    pub(super) ids: Vec<u32>,
+    pub(super) tokens: Vec<Token>,
     /// The rows of each text.
     pub(super) texts: Vec<Range<usize>>,
 }
 
 impl Rows {
     /// Adds the tokens of a text between the two special ones.
-    pub(super) fn push(&mut self, ids: &[u32], (before, after): (u32, u32)) {
-        let start = self.ids.len();
-        self.ids.push(before);
-        self.ids.extend_from_slice(ids);
-        self.ids.push(after);
-        self.texts.push(start..self.ids.len());
+    pub(super) fn push(&mut self, tokens: &[Token], (before, after): (Token, Token)) {
+        let start = self.tokens.len();
+        self.tokens.push(before);
+        self.tokens.extend_from_slice(tokens);
+        self.tokens.push(after);
+        self.texts.push(start..self.tokens.len());
     }
 
     /// The place of each row in its text.
@@ -103,6 +108,32 @@ impl Network {
         Ok(Self { variables, words: words.flatten_all()?.to_vec1()?, config })
     }
 
+    /// Moves every parameter a share of the way to that of `other`.
+    pub(super) fn approach(
+        &mut self,
+        other: &Self,
+        share: f32,
+        workers: &Workers,
+    ) -> std::result::Result<(), ExtractError> {
+        let mix = |own: &mut [f32], other: &[f32]| {
+            own.iter_mut().zip(other).for_each(|(own, other)| *own += share * (other - *own));
+        };
+        let names: Vec<&String> = self.variables.keys().collect();
+        workers.run(names.len(), |index| {
+            let (own, other) = (&self.variables[names[index]], &other.variables[names[index]]);
+            let approached = taken(own).and_then(|mut values| {
+                with(other, |other| {
+                    mix(&mut values, other);
+                    Ok(())
+                })?;
+                own.set(&Tensor::from_vec(values, own.shape(), &Device::Cpu)?)
+            });
+            approached.map_err(compute)
+        })?;
+        mix(&mut self.words, &other.words);
+        Ok(())
+    }
+
     /// The parameters by the names they have in a file.
     pub(super) fn tensors(&self) -> Result<HashMap<String, Tensor>> {
         let hidden = self.config.hidden_size;
@@ -157,12 +188,16 @@ impl Network {
         let hidden = self.config.hidden_size;
         let positions = self.get(POSITIONS)?.flatten_all()?.to_vec1::<f32>()?;
         let token_type = self.get(TOKEN_TYPES)?.get(0)?.to_vec1::<f32>()?;
-        let mut sum = Vec::with_capacity(rows.ids.len() * hidden);
-        for (place, &id) in rows.places().zip(&rows.ids) {
+        let cases = self.get(CASES)?.flatten_all()?.to_vec1::<f32>()?;
+        let mut sum = Vec::with_capacity(rows.tokens.len() * hidden);
+        for (place, &Token { id, case }) in rows.places().zip(&rows.tokens) {
             sum.extend_from_slice(&self.words[id as usize * hidden..][..hidden]);
             let row = sum.len() - hidden;
             add(&mut sum[row..], &positions[place * hidden..][..hidden]);
             add(&mut sum[row..], &token_type);
+            if let Some(case) = case.row() {
+                add(&mut sum[row..], &cases[case * hidden..][..hidden]);
+            }
         }
         let mut first = self.norm("embeddings.LayerNorm")?.forward(&sum);
         let mask = drop.mask(first.len());
@@ -202,7 +237,7 @@ impl Network {
             Ok(sum)
         };
         let joined = self.dense(&format!("{layer}.attention.self.joined"), &input)?;
-        let mut attended = vec![0f32; rows.ids.len() * hidden];
+        let mut attended = vec![0f32; rows.tokens.len() * hidden];
         with(&joined, |joined| {
             self.each_head(rows, |mut head| head.forward(joined, &mut attended));
             Ok(())
@@ -265,10 +300,16 @@ impl Network {
         let hidden = self.config.hidden_size;
         let mut to_positions = vec![0f32; self.config.max_position_embeddings * hidden];
         let mut to_types = vec![0f32; self.config.type_vocab_size * hidden];
-        for (place, row) in rows.places().zip(to_sum.chunks_exact(hidden)) {
+        let mut to_cases = vec![0f32; Case::N * hidden];
+        let places = rows.places().zip(&rows.tokens);
+        for ((place, token), row) in places.zip(to_sum.chunks_exact(hidden)) {
             add(&mut to_positions[place * hidden..][..hidden], row);
             add(&mut to_types[..hidden], row);
+            if let Some(case) = token.case.row() {
+                add(&mut to_cases[case * hidden..][..hidden], row);
+            }
         }
+        gradients.insert(CASES.to_owned(), to_cases);
         gradients.insert(POSITIONS.to_owned(), to_positions);
         gradients.insert(TOKEN_TYPES.to_owned(), to_types);
         Ok((gradients, to_sum))

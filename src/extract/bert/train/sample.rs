@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::encoder::Encoder;
 use super::super::head::MAX_WIDTH;
 use super::super::segment::{Allowed, Segment};
-use super::super::tokens::Tokens;
+use super::super::tokens::{Token, Tokens};
 use super::super::words::{Word, words};
 use super::anchor::Anchor;
 use crate::extract::ExtractError;
@@ -15,7 +15,7 @@ use crate::extract::label::Labelled;
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     /// Tokens between the two special ones.
-    pub(super) ids: Vec<u32>,
+    pub(super) tokens: Vec<Token>,
     /// First and last token of each word.
     pub(super) words: Vec<(usize, usize)>,
     /// Spans by position; `kind` counts the types of the set.
@@ -61,6 +61,21 @@ pub(super) fn types_of(labelled: &Labelled) -> Vec<&str> {
 /// The names of the relations that a text is labelled with.
 pub(super) fn relations_of(labelled: &Labelled) -> Vec<&str> {
     labelled.relations.iter().map(|relation| relation.relation.as_str()).collect()
+}
+
+impl Sample {
+    /// The sample as it is labelled when only the types are asked for that `asked` says.
+    pub(super) fn asked(&self, asked: &[bool]) -> Self {
+        let place = |index: usize| {
+            let before = self.entities[..index].iter().filter(|entity| asked[entity.kind]);
+            asked[self.entities[index].kind].then(|| before.count())
+        };
+        let relations = self.relations.iter();
+        let relations =
+            relations.filter_map(|&(head, tail, kind)| Some((place(head)?, place(tail)?, kind)));
+        let entities = self.entities.iter().filter(|entity| asked[entity.kind]).copied();
+        Self { relations: relations.collect(), entities: entities.collect(), ..self.clone() }
+    }
 }
 
 impl Set {
@@ -153,7 +168,7 @@ impl Set {
             let place = |index: usize| inside.iter().position(|&(_, other)| other == index);
             let end = all[to - 1].tokens.end.min(start + size);
             self.samples.push(Sample {
-                ids: tokens.ids[start..end].to_vec(),
+                tokens: tokens.read[start..end].to_vec(),
                 words: (all[from..to].iter())
                     .map(|word| (word.tokens.start - start, word.tokens.end.min(end) - 1 - start))
                     .collect(),

@@ -10,6 +10,7 @@ use super::super::encoder::add;
 use super::super::head::{self, Pair, SpanScores, WordStates};
 use super::super::ops::with;
 use super::super::segment::{Potentials, Segment};
+use super::super::tokens::Token;
 use super::anchor::{self, Anchor};
 use super::network::{Dropout, Network, Rows};
 use super::sample::Sample;
@@ -52,9 +53,12 @@ pub(super) struct Question {
 pub(super) struct Chance {
     pub(super) seed: u64,
     pub(super) dropout: f32,
+    /// Share of the tokens that are hidden, and what stands in their place.
+    pub(super) hidden: f32,
+    pub(super) unknown: u32,
     /// Weight of the anchors.
     pub(super) anchor: f32,
-    /// Whether types go by their names alone in this step.
+    /// Whether types go by their names alone in this step, and perhaps some of them only.
     pub(super) by_name: bool,
 }
 
@@ -104,12 +108,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(samples: &[&Sample], special: (u32, u32)) -> Self {
+    fn new(samples: &[&Sample], special: (Token, Token)) -> Self {
         let mut layout =
             Self { rows: Rows::default(), first: Vec::new(), last: Vec::new(), words: vec![0] };
         for sample in samples {
-            let start = layout.rows.ids.len();
-            layout.rows.push(&sample.ids, special);
+            let start = layout.rows.tokens.len();
+            layout.rows.push(&sample.tokens, special);
             for &(first, last) in &sample.words {
                 layout.first.push((start + 1 + first) as u32);
                 layout.last.push((start + 1 + last) as u32);
@@ -117,6 +121,16 @@ impl Layout {
             layout.words.push(layout.first.len());
         }
         layout
+    }
+
+    /// Puts the unknown token in place of some, so that a text is not known by its words alone.
+    fn hide(&mut self, chance: Chance, rng: &mut ChaCha8Rng) {
+        for text in &self.rows.texts {
+            let hidden = text.clone().skip(1).take(text.len() - 2);
+            for row in hidden.filter(|_| rng.random::<f32>() < chance.hidden) {
+                self.rows.tokens[row].id = chance.unknown;
+            }
+        }
     }
 
     fn states(&self, states: &Tensor) -> Result<WordStates> {
@@ -139,12 +153,18 @@ pub(super) fn gradients(
     network: &Network,
     question: &Question,
     samples: &[&Sample],
-    special: (u32, u32),
+    special: (Token, Token),
     n_batch: usize,
     chance: Chance,
 ) -> Result<Gradients> {
     let mut rng = ChaCha8Rng::seed_from_u64(chance.seed);
+    let n_types = question.types.indices.len();
+    let some_only = chance.by_name && n_types > 1 && rng.random();
+    let asked: Vec<bool> = (0..n_types).map(|_| !some_only || rng.random()).collect();
+    let asked_of: Vec<Sample> = samples.iter().map(|sample| sample.asked(&asked)).collect();
+    let samples = &asked_of.iter().collect::<Vec<_>>()[..];
     let mut layout = Layout::new(samples, special);
+    layout.hide(chance, &mut rng);
     let phrases: Vec<_> =
         samples.iter().flat_map(|sample| &sample.anchor).map(Anchor::phrase).collect();
     anchor::extend(&mut layout.rows, samples, &phrases, special);
@@ -160,7 +180,8 @@ pub(super) fn gradients(
     let mut spans: Vec<Segment> = Vec::new();
     let mut pairs: Vec<(Pair, Vec<usize>)> = Vec::new();
     for (index, sample) in samples.iter().enumerate() {
-        let potentials = scores.of(layout.words[index], layout.words[index + 1])?;
+        let mut potentials = scores.of(layout.words[index], layout.words[index + 1])?;
+        (0..n_types).filter(|&kind| !asked[kind]).for_each(|kind| potentials.forbid(kind));
         let (own, gradient) = potentials.loss(&sample.entities, sample.allowed);
         loss += own;
         parts.push(gradient);
@@ -206,8 +227,8 @@ pub(super) fn gradients(
     let (by_name, to_words) = network.backward(&layout.rows, passed, to_states)?;
     gradients.by_variable.extend(by_name);
     let hidden = network.config.hidden_size;
-    for (token, row) in layout.rows.ids.iter().zip(to_words.chunks_exact(hidden)) {
-        add(gradients.by_token.entry(*token).or_insert_with(|| vec![0.0; hidden]), row);
+    for (token, row) in layout.rows.tokens.iter().zip(to_words.chunks_exact(hidden)) {
+        add(gradients.by_token.entry(token.id).or_insert_with(|| vec![0.0; hidden]), row);
     }
     Ok(gradients)
 }
@@ -310,7 +331,7 @@ pub(super) fn guesses(
     network: &Network,
     question: &Question,
     samples: &[&Sample],
-    special: (u32, u32),
+    special: (Token, Token),
 ) -> Result<Vec<Guess>> {
     let layout = Layout::new(samples, special);
     let states = layout.states(&network.forward(&layout.rows, &mut Dropout::none())?.0)?;
@@ -344,13 +365,17 @@ pub(super) fn guesses(
 }
 
 /// The encodings of names: the mean of their states at length 1, `[n, hidden]`.
-pub(super) fn encode(network: &Network, names: &[Vec<u32>], special: (u32, u32)) -> Result<Tensor> {
+pub(super) fn encode(
+    network: &Network,
+    names: &[Vec<Token>],
+    special: (Token, Token),
+) -> Result<Tensor> {
     let hidden = network.config.hidden_size;
     if names.is_empty() {
         return Tensor::zeros((0, hidden), DType::F32, &Device::Cpu);
     }
     let mut rows = Rows::default();
-    names.iter().for_each(|ids| rows.push(ids, special));
+    names.iter().for_each(|name| rows.push(name, special));
     let states = network.forward(&rows, &mut Dropout::none())?.0;
     let means = rows.texts.iter().map(|text| {
         let mean = states.narrow(0, text.start, text.len())?.sum(0)?;

@@ -13,7 +13,8 @@ use crate::extract::label::{LabelledEntity, LabelledRelation};
 
 /// Texts of the form "makers sell things", with the relation between the two.
 fn labelled() -> Vec<Labelled> {
-    let makers = ["sony", "nikon", "bosch", "lego", "canon", "philips"];
+    // Written in every way that `Case` tells apart.
+    let makers = ["sony", "Nikon", "BOSCH", "LeGo", "canon", "X"];
     let things = ["camera", "drill", "toys", "headphones"];
     let mut texts = Vec::new();
     for maker in makers {
@@ -49,7 +50,13 @@ fn run(base: &Path, dest: &Path, params: TrainParams, resume: bool) -> EpochRepo
 }
 
 fn params(epochs: usize) -> TrainParams {
-    TrainParams { epochs, rate: 1e-3, head_rate: 5e-3, anchor: 0.1, ..TrainParams::default() }
+    TrainParams {
+        epochs: Some(epochs),
+        rate: 1e-3,
+        head_rate: 5e-3,
+        anchor: 0.1,
+        ..TrainParams::default()
+    }
 }
 
 fn values(folder: &Path) -> HashMap<String, Vec<f32>> {

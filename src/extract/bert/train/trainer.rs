@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::encoder::Encoder;
 use super::super::head;
-use super::super::labels::{Labels, readable};
+use super::super::labels::Labels;
+use super::super::tokens::Token;
 use super::super::weights::{compute, write_model};
 use super::super::workers::Workers;
 use super::anchor;
@@ -24,8 +25,11 @@ use super::{Base, EpochReport, TrainParams, TrainPlan, TrainProgress};
 use crate::extract::ExtractError;
 use crate::extract::label::Labelled;
 
-/// One step in so many goes by names alone.
-const NAME_EVERY: u32 = 4;
+/// Steps that training takes when nobody says how many, and the fewest and most epochs for them.
+const STEPS: usize = 2500;
+const EPOCHS: (usize, usize) = (4, 24);
+/// The average reaches back over about one of so many parts of all steps.
+const AVERAGED: usize = 12;
 /// Tokens of one part of a batch, about.
 const PART_TOKENS: usize = 320;
 /// Texts that are looked through at a time.
@@ -40,6 +44,9 @@ pub(super) struct Trainer<'p> {
     encoder: Encoder,
     workers: Workers,
     network: Network,
+    /// The mean of the latest states of `network`, which is what is measured and written: it lies
+    /// nearer to the best than any of them (Polyak and Juditsky 1992).
+    average: Network,
     labels: Labels,
     sets: Vec<Set>,
     dev: Vec<Set>,
@@ -67,7 +74,8 @@ impl<'p> Trainer<'p> {
         let base = weights.hash;
         let mut tensors = weights.tensors.clone();
         tensors.extend(own);
-        let network = Network::new(tensors, weights.config.clone()).map_err(compute)?;
+        let build = || Network::new(tensors.clone(), weights.config.clone()).map_err(compute);
+        let (network, average) = (build()?, build()?);
         let encoder = Encoder::new(weights)?;
         let read = |sets: &[Vec<Labelled>]| -> Result<Vec<Set>, ExtractError> {
             sets.iter().map(|set| Set::new(&encoder, set, &types, &relations)).collect()
@@ -87,6 +95,7 @@ impl<'p> Trainer<'p> {
             encoder,
             workers: Workers::new(rayon::current_num_threads())?,
             network,
+            average,
             labels,
             sets,
             dev,
@@ -100,24 +109,25 @@ impl<'p> Trainer<'p> {
         let n_texts = self.sets.iter().map(|set| set.samples.len()).sum();
         let left_out = self.sets.iter().map(|set| set.left_out).sum();
         tell(TrainProgress::Ready(n_texts, left_out));
-        let TrainParams { epochs, batch, anchor, patience, .. } = self.plan.params;
+        let TrainParams { anchor, patience, .. } = self.plan.params;
         if anchor > 0.0 {
             self.cast_anchors()?;
         }
-        let per_epoch: usize = self.sets.iter().map(|set| set.samples.len().div_ceil(batch)).sum();
+        let epochs = self.epochs();
         let mut optimizer = Optimizer::default();
         let checkpoint = Checkpoint::new(self.plan, &self.base)?;
         let mut best = None;
         let mut done = 0;
         if self.plan.resume
-            && let Some(left) = checkpoint.load(&mut self.network, &mut optimizer)?
+            && let Some(left) =
+                checkpoint.load(&mut self.network, &mut self.average, &mut optimizer)?
         {
             done = left.epochs;
             best = left.best;
             tell(TrainProgress::Resumed(done));
         }
         for epoch in done..epochs {
-            let loss = self.epoch(epoch, per_epoch, &mut optimizer, tell)?;
+            let loss = self.epoch(epoch, &mut optimizer, tell)?;
             let findings = self.findings()?;
             let (entities_f1, relations_f1) = findings.f1();
             let mut report =
@@ -127,13 +137,13 @@ impl<'p> Trainer<'p> {
             {
                 report.best = true;
                 let labels = calibrate(&self.labels, &findings, &self.workers)?;
-                let tensors = self.network.tensors().map_err(compute)?;
+                let tensors = self.average.tensors().map_err(compute)?;
                 let TrainPlan { folder, quantize, .. } = self.plan;
                 write_model(folder, &self.files, &tensors, Some(&labels), *quantize)?;
                 best = Some(report);
             }
             tell(TrainProgress::Epoch(report));
-            checkpoint.save(&self.network, &optimizer, epoch + 1, best)?;
+            checkpoint.save(&self.network, &self.average, &optimizer, epoch + 1, best)?;
             if best.is_some_and(|best| report.epoch - best.epoch >= patience) {
                 break;
             }
@@ -142,24 +152,38 @@ impl<'p> Trainer<'p> {
         best.ok_or(ExtractError::NothingLabelled { what: "epoch" })
     }
 
+    fn steps_per_epoch(&self) -> usize {
+        let batch = self.plan.params.batch;
+        self.sets.iter().map(|set| set.samples.len().div_ceil(batch)).sum()
+    }
+
+    fn epochs(&self) -> usize {
+        let (fewest, most) = EPOCHS;
+        let fitting = STEPS / self.steps_per_epoch().max(1);
+        self.plan.params.epochs.unwrap_or(fitting.clamp(fewest, most))
+    }
+
     /// Does one epoch; returns the mean loss per text.
     fn epoch(
         &mut self,
         epoch: usize,
-        per_epoch: usize,
         optimizer: &mut Optimizer,
         tell: &mut dyn FnMut(TrainProgress),
     ) -> Result<f64, ExtractError> {
-        let TrainParams { epochs, rate, head_rate, dropout, anchor, seed, .. } = self.plan.params;
-        let total = per_epoch * epochs;
+        let TrainParams { rate, head_rate, dropout, hidden, anchor, by_name, seed, .. } =
+            self.plan.params;
+        let per_epoch = self.steps_per_epoch();
+        let total = per_epoch * self.epochs();
         let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(1 + epoch as u64));
-        let questions = self.questions(&self.sets)?;
+        let questions = self.questions(&self.network, &self.sets)?;
+        let (hidden, unknown) = self.encoder.unknown().map_or((0.0, 0), |id| (hidden, id));
         let mut sum = 0.0;
         let mut told = Instant::now();
         for (step, (set, texts)) in self.batches(&mut rng).into_iter().enumerate() {
             let step = epoch * per_epoch + step;
-            let by_name = rng.random_ratio(1, NAME_EVERY);
-            let chance = Chance { seed: rng.random(), dropout, anchor, by_name };
+            let by_name = rng.random::<f32>() < by_name;
+            let seed = rng.random();
+            let chance = Chance { seed, dropout, hidden, unknown, anchor, by_name };
             let gradients = self.gradients(set, &questions[set], &texts, chance)?;
             if !gradients.loss.is_finite() {
                 return Err(ExtractError::Diverged { step });
@@ -167,6 +191,8 @@ impl<'p> Trainer<'p> {
             let share = schedule(step, total);
             let rates = Rates { encoder: rate * share, heads: head_rate * share };
             optimizer.step(&mut self.network, &gradients, rates, &self.workers)?;
+            let share = 1.0 / (1 + step.min(total / AVERAGED)) as f32;
+            self.average.approach(&self.network, share, &self.workers)?;
             sum += gradients.loss;
             if told.elapsed().as_secs() >= 5 {
                 told = Instant::now();
@@ -195,14 +221,15 @@ impl<'p> Trainer<'p> {
     }
 
     /// The encodings of the names that each set labels.
-    fn questions(&self, sets: &[Set]) -> Result<Vec<Question>, ExtractError> {
+    fn questions(&self, network: &Network, sets: &[Set]) -> Result<Vec<Question>, ExtractError> {
         let special = self.encoder.special();
         let names = |all: &[String], indices: &[usize]| -> Result<Names, ExtractError> {
-            let texts: Vec<String> = indices.iter().map(|&index| readable(&all[index])).collect();
+            let texts: Vec<String> =
+                indices.iter().map(|&index| self.encoder.name(&all[index])).collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let ids: Vec<Vec<u32>> =
-                self.encoder.tokenize(&texts)?.into_iter().map(|tokens| tokens.ids).collect();
-            let encodings = step::encode(&self.network, &ids, special).map_err(compute)?;
+            let read: Vec<Vec<Token>> =
+                self.encoder.tokenize(&texts)?.into_iter().map(|tokens| tokens.read).collect();
+            let encodings = step::encode(network, &read, special).map_err(compute)?;
             Ok(Names { encodings, indices: indices.to_vec() })
         };
         sets.iter()
@@ -252,14 +279,14 @@ impl<'p> Trainer<'p> {
 
     /// What the network finds in the development texts, beside what is labelled there.
     fn findings(&self) -> Result<Findings<'_>, ExtractError> {
-        let questions = self.questions(&self.dev)?;
+        let questions = self.questions(&self.average, &self.dev)?;
         let special = self.encoder.special();
         let mut findings = Findings::default();
         for (set, question) in self.dev.iter().zip(&questions) {
             let chunks: Vec<&[Sample]> = set.samples.chunks(GUESS_AT_ONCE).collect();
             let found = self.workers.run(chunks.len(), |index| {
                 let samples: Vec<&Sample> = chunks[index].iter().collect();
-                step::guesses(&self.network, question, &samples, special).map_err(compute)
+                step::guesses(&self.average, question, &samples, special).map_err(compute)
             })?;
             findings.0.extend(set.samples.iter().zip(found.into_iter().flatten()));
         }
@@ -291,15 +318,15 @@ fn schedule(step: usize, total: usize) -> f32 {
 
 /// Parts of a batch with about as many tokens each, the longest texts dealt first.
 fn parts<'s>(samples: &[&'s Sample]) -> Vec<Vec<&'s Sample>> {
-    let n_tokens: usize = samples.iter().map(|sample| sample.ids.len() + 2).sum();
+    let n_tokens: usize = samples.iter().map(|sample| sample.tokens.len() + 2).sum();
     let n = n_tokens.div_ceil(PART_TOKENS).max(2).min(samples.len());
     let mut order: Vec<&Sample> = samples.to_vec();
-    order.sort_by_key(|sample| std::cmp::Reverse(sample.ids.len()));
+    order.sort_by_key(|sample| std::cmp::Reverse(sample.tokens.len()));
     let mut parts = vec![Vec::new(); n];
     let mut loads = vec![0usize; n];
     for sample in order {
         let least = (0..n).min_by_key(|&part| loads[part]).unwrap_or(0);
-        loads[least] += sample.ids.len() + 2;
+        loads[least] += sample.tokens.len() + 2;
         parts[least].push(sample);
     }
     parts
