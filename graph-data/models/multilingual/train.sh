@@ -19,7 +19,7 @@ for name in reviews products-relations products-entities media-relations media-e
     convert marked "graph-data/labels/en/$name.txt" "$name"
 done
 chinese="" dev=""
-for name in titles market reviews media-relations media-entities encyclopedia; do
+for name in titles reviews media-relations media-entities; do
     convert marked "graph-data/labels/zh/$name.txt" "zh-$name"
     awk 'NR % 12 == 0' "$work/zh-$name.jsonl" > "$work/zh-$name-dev.jsonl"
     awk 'NR % 12 != 0' "$work/zh-$name.jsonl" > "$work/zh-$name-train.jsonl"

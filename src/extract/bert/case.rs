@@ -19,7 +19,7 @@ pub(super) enum Case {
     Capitals,
     /// One capital and no other letter: the "J" of "J. R. R. Tolkien".
     Initial,
-    /// Capitals within: "iPhone", "McCartney".
+    /// Capitals within: `iPhone`, `McCartney`.
     Mixed,
 }
 

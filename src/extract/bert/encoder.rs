@@ -209,9 +209,9 @@ impl Encoder {
             is_token(word) || is_token(&format!("\u{2581}{word}"))
         };
         let words = readable(name);
-        let parted = words.split(' ').map(|word| match known(word) {
-            true => word.to_owned(),
-            false => parted(word, &known).unwrap_or_else(|| word.to_owned()),
+        let parted = words.split(' ').map(|word| {
+            let parts = if known(word) { None } else { parted(word, &known) };
+            parts.unwrap_or_else(|| word.to_owned())
         });
         parted.collect::<Vec<_>>().join(" ")
     }

@@ -54,11 +54,9 @@ struct Sums {
 }
 
 impl Potentials {
-    /// Leaves no chance to segments of a type.
-    pub(super) fn forbid(&mut self, kind: usize) {
-        /// Low enough for a chance of 0, and no infinity, which times 0 is no number.
-        const NEVER: f32 = -1e4;
-        self.start.iter_mut().skip(kind).step_by(self.n_types).for_each(|score| *score = NEVER);
+    /// Adds to the score of every segment of a type.
+    pub(super) fn add_to(&mut self, kind: usize, more: f32) {
+        self.start.iter_mut().skip(kind).step_by(self.n_types).for_each(|score| *score += more);
     }
 
     /// The longest segment, in words.

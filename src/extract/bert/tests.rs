@@ -10,7 +10,7 @@ use super::super::{ExtractError, Extractor, Method, Term, Vocabulary};
 use super::*;
 
 /// blake3 of the shipped weights.
-const SHIPPED: &str = "155c0644b0e508bbabf30eceb5db7b1ea21c8151e324ae03bddd9eaecf68e168";
+const SHIPPED: &str = "ea4221ff3a25b4c80677dc09fff1cf401e1ca264d9b3498d7211740d8894e7cc";
 
 #[derive(serde::Deserialize)]
 struct Reference {

@@ -18,6 +18,9 @@ use super::sample::Sample;
 /// Pairs of spans of a text that are looked at, at most.
 const MAX_PAIRS: usize = 600;
 
+/// Added to a score, low enough for a chance of 0, and no infinity, which times 0 is no number.
+const NEVER: f32 = -1e4;
+
 /// The encodings of the names that a batch is labelled with, and which of all they are.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -181,7 +184,7 @@ pub(super) fn gradients(
     let mut pairs: Vec<(Pair, Vec<usize>)> = Vec::new();
     for (index, sample) in samples.iter().enumerate() {
         let mut potentials = scores.of(layout.words[index], layout.words[index + 1])?;
-        (0..n_types).filter(|&kind| !asked[kind]).for_each(|kind| potentials.forbid(kind));
+        (0..n_types).filter(|&kind| !asked[kind]).for_each(|kind| potentials.add_to(kind, NEVER));
         let (own, gradient) = potentials.loss(&sample.entities, sample.allowed);
         loss += own;
         parts.push(gradient);
