@@ -15,7 +15,8 @@ use super::super::encoder::{add, normalize};
 use super::super::ops::with;
 use super::super::tokens::Token;
 use super::super::vector::dot;
-use super::network::{Dropout, Network, Rows};
+use super::network::{Dropout, Network};
+use super::rows::Rows;
 use super::sample::Sample;
 
 /// Words of a phrase, at most.

@@ -14,6 +14,7 @@ mod fresh;
 mod network;
 mod norm;
 mod optimizer;
+mod rows;
 mod sample;
 mod step;
 mod trainer;

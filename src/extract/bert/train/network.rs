@@ -5,7 +5,6 @@
 //! zeros first, from one thread at a time. The heads are small and use the tape.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 
 use candle_core::{Device, Result, Tensor, Var};
 use candle_transformers::models::bert::Config;
@@ -20,6 +19,7 @@ use super::super::vector::{self, Attention};
 use super::super::weights::compute;
 use super::super::workers::Workers;
 use super::norm::Norm;
+use super::rows::Rows;
 use crate::extract::ExtractError;
 
 /// Name of the table of word embeddings.
@@ -34,30 +34,6 @@ pub(super) struct Network {
     /// `[tokens, hidden]`, row-major.
     pub(super) words: Vec<f32>,
     pub(super) config: Config,
-}
-
-/// Tokens of some texts, special ones included.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Rows {
-    pub(super) tokens: Vec<Token>,
-    /// The rows of each text.
-    pub(super) texts: Vec<Range<usize>>,
-}
-
-impl Rows {
-    /// Adds the tokens of a text between the two special ones.
-    pub(super) fn push(&mut self, tokens: &[Token], (before, after): (Token, Token)) {
-        let start = self.tokens.len();
-        self.tokens.push(before);
-        self.tokens.extend_from_slice(tokens);
-        self.tokens.push(after);
-        self.texts.push(start..self.tokens.len());
-    }
-
-    /// The place of each row in its text.
-    fn places(&self) -> impl Iterator<Item = usize> {
-        self.texts.iter().flat_map(|text| 0..text.len())
-    }
 }
 
 /// Chooses the numbers that dropout leaves out; nothing when `share` is 0.

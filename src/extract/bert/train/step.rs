@@ -12,7 +12,8 @@ use super::super::ops::with;
 use super::super::segment::{Potentials, Segment};
 use super::super::tokens::Token;
 use super::anchor::{self, Anchor};
-use super::network::{Dropout, Network, Rows};
+use super::network::{Dropout, Network};
+use super::rows::Rows;
 use super::sample::Sample;
 
 /// Pairs of spans of a text that are looked at, at most.
