@@ -19,7 +19,7 @@ for name in reviews products-relations products-entities media-relations media-e
     convert marked "graph-data/labels/en/$name.txt" "$name"
 done
 chinese="" dev=""
-for name in titles reviews media-relations media-entities; do
+for name in titles market reviews media-relations media-entities encyclopedia; do
     convert marked "graph-data/labels/zh/$name.txt" "zh-$name"
     awk 'NR % 12 == 0' "$work/zh-$name.jsonl" > "$work/zh-$name-dev.jsonl"
     awk 'NR % 12 != 0' "$work/zh-$name.jsonl" > "$work/zh-$name-train.jsonl"
@@ -27,7 +27,7 @@ for name in titles reviews media-relations media-entities; do
 done
 
 cd "$work"
-predilect train extractor --base "$base" --dest "$dest" --seed 1 --epochs 2 --anchor 2 --rate 2e-4 \
+predilect train extractor --base "$base" --dest "$dest" --seed 1 --epochs 4 --anchor 2 --rate 2e-4 \
     --quantize --train $chinese $chinese $chinese oa.jsonl music.jsonl literature.jsonl requests.jsonl \
     reviews.jsonl products-relations.jsonl products-entities.jsonl media-relations.jsonl \
     media-entities.jsonl --dev $dev
