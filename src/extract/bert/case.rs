@@ -2,7 +2,7 @@
 //! embedding per token, so that "Apple" in a sentence can be told from "apple".
 
 use super::tokens::Tokens;
-use super::words::words;
+use super::words::Word;
 
 /// Name of the table of embeddings: `[Case::N, hidden]`, zero in a base that was not trained with it.
 pub(super) const CASES: &str = "embeddings.case_embeddings.weight";
@@ -48,11 +48,11 @@ impl Case {
     }
 }
 
-/// Notes with each token how its word is written.
-pub(super) fn note_cases(text: &str, tokens: &mut Tokens) {
-    for word in words(text, tokens) {
-        let case = Case::of(&text[word.bytes]);
-        tokens.read[word.tokens].iter_mut().for_each(|token| token.case = case);
+/// Notes with each token how its word is written; `words` are those of `text`.
+pub(super) fn note_cases(text: &str, words: &[Word], tokens: &mut Tokens) {
+    for word in words {
+        let case = Case::of(&text[word.bytes.clone()]);
+        tokens.read[word.tokens.clone()].iter_mut().for_each(|token| token.case = case);
     }
 }
 

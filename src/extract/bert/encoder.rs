@@ -9,7 +9,6 @@ use tokenizers::Tokenizer;
 
 use super::super::ExtractError;
 use super::super::normalize::is_han;
-use super::case::{Case, note_cases};
 use super::kernel::Precision;
 use super::labels::{parted, readable};
 use super::model::{self, Checkpoint, Forward};
@@ -125,9 +124,7 @@ impl Encoder {
     /// # Errors
     /// [`ExtractError::NotFiniteOutput`], and failures of the machine.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, ExtractError> {
-        let mut tokens = self.tokenize(texts)?;
-        let read = tokens.iter_mut().flat_map(|tokens| &mut tokens.read);
-        read.for_each(|token| token.case = Case::Small);
+        let tokens = self.tokenize(texts)?;
         let pieces = self.pieces(&tokens, true);
         let sums = self.run(&tokens, &pieces, |index, states| {
             let window = &pieces[index].1;
@@ -216,7 +213,7 @@ impl Encoder {
         parted.collect::<Vec<_>>().join(" ")
     }
 
-    /// The tokens of each text.
+    /// The tokens of each text, all in small letters: see [`note_cases`](super::case::note_cases).
     pub(super) fn tokenize(&self, texts: &[&str]) -> Result<Vec<Tokens>, ExtractError> {
         self.parallel(texts.len(), |index| {
             let encoding = self.tokenizer.encode(texts[index], false).map_err(tokenizing)?;
@@ -230,7 +227,6 @@ impl Encoder {
             if let Some(unknown) = self.unknown {
                 tokens = shortened(texts[index], tokens, unknown);
             }
-            note_cases(texts[index], &mut tokens);
             Ok(tokens)
         })
     }

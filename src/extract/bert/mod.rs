@@ -39,6 +39,7 @@ pub use shipped::{SHIPPED, Shipped};
 pub use weights::{ModelFiles, Weights};
 pub use window::{Window, WindowParams, windows};
 
+use self::case::note_cases;
 use self::collected::{collected, tagged};
 use self::concept::{Concepts, Hit};
 use self::tagger::{Question, Tagger, WindowFound};
@@ -177,10 +178,13 @@ impl Bert {
             return Ok((hits, tagged));
         }
         let encoder = &self.encoder;
-        let tokens = encoder.tokenize(texts)?;
+        let mut tokens = encoder.tokenize(texts)?;
         let phrases = concepts.phrases(encoder, texts, &tokens, matches);
         let words =
             encoder.parallel(texts.len(), |index| Ok(words(texts[index], &tokens[index])))?;
+        for ((text, words), tokens) in texts.iter().zip(&words).zip(&mut tokens) {
+            note_cases(text, words, tokens);
+        }
         let pieces = encoder.pieces(&tokens, false);
         let min_context = self.params.min_context;
         let found = encoder.run(&tokens, &pieces, |index, states| {

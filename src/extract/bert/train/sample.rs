@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::case::note_cases;
 use super::super::encoder::Encoder;
 use super::super::head::MAX_WIDTH;
 use super::super::segment::{Allowed, Segment};
@@ -98,7 +99,7 @@ impl Set {
         let tokens = encoder.tokenize(&texts)?;
         let mut set =
             Self { types: own_types, relations: own_relations, samples: Vec::new(), left_out: 0 };
-        for (labelled, tokens) in labelled.iter().zip(&tokens) {
+        for (labelled, tokens) in labelled.iter().zip(tokens) {
             set.add(labelled, tokens, types, relations, encoder.windows().size);
         }
         Ok(set)
@@ -108,12 +109,13 @@ impl Set {
     fn add(
         &mut self,
         labelled: &Labelled,
-        tokens: &Tokens,
+        mut tokens: Tokens,
         types: &[String],
         relations: &[String],
         size: usize,
     ) {
-        let all = words(&labelled.text, tokens);
+        let all = words(&labelled.text, &tokens);
+        note_cases(&labelled.text, &all, &mut tokens);
         let spans: Vec<Option<Segment>> = (labelled.entities.iter())
             .map(|entity| {
                 let name = types.iter().position(|name| *name == entity.entity_type)?;
