@@ -10,3 +10,5 @@ mod oracle;
 mod shapes;
 #[path = "graph_properties/traversals.rs"]
 mod traversals;
+#[path = "graph_properties/walks.rs"]
+mod walks;

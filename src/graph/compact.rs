@@ -9,11 +9,14 @@
 //! `petgraph::Graph` links the edges of a node in a list, which cannot be adjacent in memory both
 //! ways; `petgraph::csr::Csr` has neither parallel edges nor incoming ones.
 
+mod build;
+
 use std::ops::Range;
 
 use petgraph::Direction;
 
-use super::{EdgeData, EdgeIndex, EdgeReference, Edges, GraphError, NodeIndex};
+pub(super) use self::build::accumulate;
+use super::{EdgeData, EdgeIndex, EdgeReference, Edges, NodeIndex};
 use crate::schema::RelationId;
 
 /// An immutable directed graph with typed, parallel edges, readable along both directions.
@@ -37,106 +40,34 @@ pub struct CompactGraph {
     in_offsets: Vec<u32>,
     sources: Vec<u32>,
     in_edges: Vec<u32>,
+    /// Whether every row ascends by the other end alone, whatever the relations.
+    by_node: bool,
+}
+
+/// The edges of one direction as they lie in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// `[nodes + 1]`: where each node's row begins, and the end of the last; empty without nodes.
+    pub offsets: &'a [u32],
+    /// `[edges]`: the other end of each edge, in a row by relation and then by node.
+    pub others: &'a [u32],
+    /// Whether the rows of both directions ascend strictly by node, whatever the relations.
+    pub by_node: bool,
+}
+
+impl<'a> Rows<'a> {
+    /// The other ends of a node's edges.
+    ///
+    /// # Panics
+    /// When the graph has no such node.
+    #[inline]
+    pub fn of(&self, node: u32) -> &'a [u32] {
+        let node = node as usize;
+        &self.others[self.offsets[node] as usize..self.offsets[node + 1] as usize]
+    }
 }
 
 impl CompactGraph {
-    /// Builds the graph from edges in the order that the store yields them.
-    ///
-    /// # Arguments
-    /// * `n_nodes`: nodes are `0..n_nodes`, with or without edges.
-    /// * `edges`: source, target and data, ascending strictly by (source, relation, target).
-    ///
-    /// # Errors
-    /// [`GraphError::Unsorted`], [`GraphError::Duplicate`] and [`GraphError::OutOfRange`] name the
-    /// first edge at fault; [`GraphError::TooManyNodes`], [`GraphError::TooManyEdges`].
-    ///
-    /// # Complexity
-    /// * Time: **O(|V| + |E|)**, two counting sorts.
-    /// * Space: the graph, and 8 bytes per edge while it is built.
-    pub fn from_sorted_edges(
-        n_nodes: usize,
-        edges: impl IntoIterator<Item = (u32, u32, EdgeData)>,
-    ) -> Result<Self, GraphError> {
-        if u32::try_from(n_nodes).is_err() {
-            return Err(GraphError::TooManyNodes { found: n_nodes });
-        }
-        let edges = edges.into_iter();
-        let expected = edges.size_hint().0;
-        let (mut targets, mut data) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
-        let mut out_offsets = vec![0_u32; n_nodes + 1];
-        let mut previous = None;
-        for (position, (source, target, edge)) in edges.enumerate() {
-            for node in [source, target] {
-                if node as usize >= n_nodes {
-                    return Err(GraphError::OutOfRange { node, n_nodes });
-                }
-            }
-            let key = (source, edge.relation, target);
-            ascending(previous, key, position)?;
-            if position >= u32::MAX as usize {
-                return Err(GraphError::TooManyEdges);
-            }
-            previous = Some(key);
-            out_offsets[source as usize + 1] += 1;
-            targets.push(target);
-            data.push(edge);
-        }
-        accumulate(&mut out_offsets);
-        targets.shrink_to_fit();
-        data.shrink_to_fit();
-        Ok(Self::from_rows(out_offsets, targets, data))
-    }
-
-    /// Builds the graph from edges in any order; see [`CompactGraph::from_sorted_edges`].
-    ///
-    /// # Errors
-    /// Those of [`CompactGraph::from_sorted_edges`] but for [`GraphError::Unsorted`].
-    ///
-    /// # Complexity
-    /// * Time: **O(|V| + |E| log |E|)**.
-    /// * Space: the graph, and 28 bytes per edge while it is built.
-    pub fn from_edges(
-        n_nodes: usize,
-        edges: impl IntoIterator<Item = (u32, u32, EdgeData)>,
-    ) -> Result<Self, GraphError> {
-        let mut edges: Vec<_> = edges.into_iter().collect();
-        edges.sort_unstable_by_key(|(source, target, edge)| (*source, edge.relation, *target));
-        Self::from_sorted_edges(n_nodes, edges)
-    }
-
-    /// Adds the in-edges to rows of out-edges that are in order and in range.
-    ///
-    /// A stable counting sort by relation, then one by target, leaves (target, relation, source).
-    pub(super) fn from_rows(out_offsets: Vec<u32>, targets: Vec<u32>, data: Vec<EdgeData>) -> Self {
-        let n_relations = data.iter().map(|e| e.relation.0 as usize + 1).max().unwrap_or(0);
-        let mut relation_slots = vec![0_u32; n_relations + 1];
-        let mut in_offsets = vec![0_u32; out_offsets.len()];
-        for (target, edge) in targets.iter().zip(&data) {
-            relation_slots[edge.relation.0 as usize + 1] += 1;
-            in_offsets[*target as usize + 1] += 1;
-        }
-        accumulate(&mut relation_slots);
-        accumulate(&mut in_offsets);
-
-        let mut by_relation = vec![(0_u32, 0_u32); data.len()];
-        for (source, row) in (0_u32..).zip(out_offsets.windows(2)) {
-            for edge in row[0]..row[1] {
-                let slot = &mut relation_slots[data[edge as usize].relation.0 as usize];
-                by_relation[*slot as usize] = (source, edge);
-                *slot += 1;
-            }
-        }
-        let mut node_slots = in_offsets.clone();
-        let (mut sources, mut in_edges) = (vec![0; data.len()], vec![0; data.len()]);
-        for (source, edge) in by_relation {
-            let slot = &mut node_slots[targets[edge as usize] as usize];
-            sources[*slot as usize] = source;
-            in_edges[*slot as usize] = edge;
-            *slot += 1;
-        }
-        Self { out_offsets, targets, data, in_offsets, sources, in_edges }
-    }
-
     /// Number of nodes, with or without edges.
     pub fn node_count(&self) -> usize {
         self.out_offsets.len().saturating_sub(1)
@@ -156,6 +87,15 @@ impl CompactGraph {
                 + self.sources.len()
                 + self.in_edges.len())
             + size_of::<EdgeData>() * self.data.len()
+    }
+
+    /// The rows of one direction as they lie in memory, for inner loops.
+    pub fn rows(&self, direction: Direction) -> Rows<'_> {
+        let (offsets, others) = match direction {
+            Direction::Outgoing => (&self.out_offsets, &self.targets),
+            Direction::Incoming => (&self.in_offsets, &self.sources),
+        };
+        Rows { offsets, others, by_node: self.by_node }
     }
 
     /// The data of `edge`, if the graph has it.
@@ -272,35 +212,9 @@ impl CompactGraph {
     }
 }
 
-/// Holds when `key` sorts after `previous`; else says how not.
-fn ascending(
-    previous: Option<(u32, RelationId, u32)>,
-    key: (u32, RelationId, u32),
-    position: usize,
-) -> Result<(), GraphError> {
-    let (source_node, RelationId(relation), target_node) = key;
-    match previous {
-        Some(previous) if previous == key => {
-            Err(GraphError::Duplicate { source_node, relation, target_node })
-        }
-        Some(previous) if previous > key => {
-            Err(GraphError::Unsorted { position, source_node, relation, target_node })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Turns counts, shifted by one place, into offsets.
-pub(super) fn accumulate(offsets: &mut [u32]) {
-    let mut total = 0;
-    for offset in offsets {
-        total += *offset;
-        *offset = total;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::GraphError;
     use super::*;
 
     fn edge(source: u32, relation: u16, target: u32) -> (u32, u32, EdgeData) {

@@ -10,10 +10,11 @@
 mod compact;
 mod error;
 mod overlay;
+pub(crate) mod pages;
 mod visit;
 
 pub use self::{
-    compact::CompactGraph,
+    compact::{CompactGraph, Rows},
     error::GraphError,
     overlay::{Overlay, OverlayEdgeReferences, OverlayEdges, OverlayNeighbors},
     visit::{EdgeReference, EdgeReferences, Edges, Neighbors, NodeIdentifiers, NodeReferences},

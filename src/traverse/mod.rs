@@ -11,21 +11,29 @@
 //! does one below 1e-100, and one above 1e100 counts as 1e100, so that neither a quotient nor a sum of
 //! squares leaves the range of f64.
 
+mod both_ways;
 mod budget;
 mod error;
 mod neighborhood;
+mod neighborhood_size;
 mod paths;
 mod ppr;
+mod ppr_walks;
+mod prefetch;
 mod similarity;
+mod walk;
 mod weight;
 
 pub use self::{
     budget::Budget,
     error::TraverseError,
     neighborhood::{Neighborhood, k_hop},
+    neighborhood_size::NeighborhoodSizes,
     paths::{Path, PathParams, Paths, find_paths, find_paths_where},
     ppr::{Ppr, PprParams, PprRun, PprScratch, personalized_pagerank},
+    ppr_walks::{PprWalkParams, PprWalks},
     similarity::{Similar, similar_nodes},
+    walk::{WalkParams, Walker},
     weight::WeightTable,
 };
 

@@ -17,7 +17,9 @@ use predilect::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::case::{Edges, Oracle, compact, data, edges, key, listed, oracle, triples, weight};
+use super::case::{
+    Edges, Oracle, RELATIONS, compact, data, edges, key, listed, oracle, triples, weight,
+};
 
 /// Everything that petgraph's traits show of `graph` is what they show of `expected`.
 fn agree<G>(graph: G, expected: &Oracle)
@@ -132,7 +134,7 @@ fn apply(overlay: &mut Overlay, n_nodes: &mut u32, model: &mut Edges, change: &C
 fn indices_agree(overlay: &Overlay, n_nodes: u32, model: &Edges) {
     let mut used = BTreeSet::new();
     for source in 0..n_nodes {
-        for relation in 0..3 {
+        for relation in RELATIONS {
             for target in 0..n_nodes {
                 let (from, to) = (source.into(), target.into());
                 let found = overlay.find_edge(from, RelationId(relation), to);
@@ -170,7 +172,7 @@ proptest! {
         let expected = oracle(n_nodes, &edges);
         agree(&graph, &expected);
         for (source, relation, target) in (0..n_nodes)
-            .flat_map(|s| (0..3).flat_map(move |r| (0..n_nodes).map(move |t| (s, r, t))))
+            .flat_map(|s| RELATIONS.into_iter().flat_map(move |r| (0..n_nodes).map(move |t| (s, r, t))))
         {
             let found = graph.find_edge(source.into(), RelationId(relation), target.into());
             let wanted = edges.get(&(source, relation, target));

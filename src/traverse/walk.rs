@@ -1,0 +1,273 @@
+//! Random walks: the sentences that graph embeddings learn from.
+//!
+//! A walk waits for memory at every step. So many walks go on at the same time: while one waits,
+//! others step, and each asks for what it needs next before its turn comes. A walk has a random
+//! generator of its own, so it is the same whoever else walks.
+
+use rand::{RngCore, SeedableRng};
+use rand_xoshiro::SplitMix64;
+
+use super::both_ways::{BothWays, Place};
+use super::{Budget, TraverseError};
+use crate::graph::CompactGraph;
+use crate::graph::pages::filled;
+
+/// Walks that wait for memory at the same time.
+const IN_FLIGHT: usize = 64;
+/// Walks that are made between two looks at the flag that cancels.
+const AT_ONCE: usize = 16 * IN_FLIGHT;
+
+/// How walks go.
+#[derive(Clone, Debug)]
+pub struct WalkParams {
+    /// Walks from each node that has an edge; at least 1. Default: 10.
+    pub per_node: usize,
+    /// Nodes of a walk, the first included; at least 1. Default: 40.
+    pub length: usize,
+    /// How unlikely a walk is to go back by the edge that it came by, above 0. Default: 1.
+    pub p: f64,
+    /// How unlikely a walk is to go where the node before leads not, above 0. Default: 1.
+    pub q: f64,
+    /// Seed of all walks. Default: 1.
+    pub seed: u64,
+    /// The flag that cancels; walks have no use for its cap.
+    pub budget: Budget,
+}
+
+impl Default for WalkParams {
+    fn default() -> Self {
+        Self { per_node: 10, length: 40, p: 1.0, q: 1.0, seed: 1, budget: Budget::default() }
+    }
+}
+
+/// Makes walks over the edges of a graph, both ways and all edges alike.
+///
+/// With `p` and `q` at 1 each step goes by any edge with the same chance. Otherwise, a walk that came to
+/// *v* from *t* goes on to *x* with a chance in proportion to *1 / p* for the edge that it came by, 1 if
+/// an edge joins *t* and *x*, and *1 / q* if none does.
+///
+/// # Example
+/// ```
+/// use predilect::graph::{CompactGraph, EdgeData};
+/// use predilect::schema::RelationId;
+/// use predilect::traverse::{WalkParams, Walker};
+///
+/// let viewed = EdgeData { relation: RelationId(0), sum: 1.0, last_minutes: 0 };
+/// let graph = CompactGraph::from_edges(3, [(0, 1, viewed)])?;
+/// let walker = Walker::new(&graph, WalkParams { per_node: 1, length: 4, ..WalkParams::default() })?;
+/// assert_eq!(walker.all(1)?, [0, 1, 0, 1, 1, 0, 1, 0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+/// Perozzi, Al-Rfou & Skiena, "`DeepWalk`", KDD 2014, section 4; Grover & Leskovec, "node2vec", KDD
+/// 2016, section 3.2.2, its step drawn by rejection: Yang et al., "`KnightKing`", SOSP 2019, section 4.
+#[derive(Clone, Debug)]
+pub struct Walker<'g> {
+    graph: BothWays<'g>,
+    starts: Vec<u32>,
+    params: WalkParams,
+}
+
+/// A walk on its way.
+struct Lane {
+    /// Which of the rows it writes.
+    row: usize,
+    /// Nodes that it has.
+    n: usize,
+    node: u32,
+    previous: u32,
+    candidate: u32,
+    place: Option<Place>,
+    random: SplitMix64,
+}
+
+impl<'g> Walker<'g> {
+    /// A walker over `graph`.
+    ///
+    /// # Errors
+    /// [`TraverseError::Param`] for a parameter out of its range.
+    ///
+    /// # Complexity
+    /// **O(|V|)** time; 16 bytes per node, and 4 more per node with an edge.
+    pub fn new(graph: &'g CompactGraph, params: WalkParams) -> Result<Self, TraverseError> {
+        for (name, found) in [("per_node", params.per_node), ("length", params.length)] {
+            if found == 0 {
+                let expected = "[1, ...)";
+                return Err(TraverseError::Param { name, found: 0.0, expected });
+            }
+        }
+        for (name, found) in [("p", params.p), ("q", params.q)] {
+            if !(found > 0.0 && found.is_finite()) {
+                return Err(TraverseError::Param { name, found, expected: "(0, ...)" });
+            }
+        }
+        let graph = BothWays::new(graph);
+        let nodes = 0..graph.node_count() as u32;
+        let starts = nodes.filter(|&node| graph.degree(node) > 0).collect();
+        Ok(Self { graph, starts, params })
+    }
+
+    /// The number of walks: first one from each node, then a second from each, and so on.
+    pub fn n_walks(&self) -> usize {
+        self.starts.len() * self.params.per_node
+    }
+
+    /// All walks one after the other, `[walks, length]`, made by `n_threads` threads (one at least); the
+    /// same for any number of them.
+    ///
+    /// # Errors
+    /// [`TraverseError::Cancelled`].
+    pub fn all(&self, n_threads: usize) -> Result<Vec<u32>, TraverseError> {
+        let length = self.params.length;
+        let mut rows = filled(self.n_walks() * length, 0);
+        let share = self.n_walks().div_ceil(n_threads.max(1)).max(1);
+        std::thread::scope(|scope| {
+            let parts = rows.chunks_mut(share * length).enumerate();
+            let workers: Vec<_> = parts
+                .map(|(part, rows)| scope.spawn(move || self.write(part * share, rows)))
+                .collect();
+            workers.into_iter().try_for_each(|worker| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })?;
+        Ok(rows)
+    }
+
+    /// Writes the walks from the one of this number on, as many as `rows` has room for: whole rows of
+    /// `length` nodes.
+    ///
+    /// # Errors
+    /// [`TraverseError::Cancelled`].
+    pub fn write(&self, first: usize, rows: &mut [u32]) -> Result<(), TraverseError> {
+        let length = self.params.length;
+        let is_uniform = self.params.p == 1.0 && self.params.q == 1.0;
+        for (part, rows) in rows.chunks_mut(AT_ONCE * length).enumerate() {
+            self.params.budget.check()?;
+            let first = first + part * AT_ONCE;
+            if is_uniform { self.uniform(first, rows) } else { self.biased(first, rows) }
+        }
+        Ok(())
+    }
+
+    fn start(&self, walk: usize) -> u32 {
+        self.starts[walk % self.starts.len()]
+    }
+
+    /// The generator of a walk.
+    fn random(&self, walk: usize) -> SplitMix64 {
+        // Generators of neighboring seeds follow each other; those of what they draw do not.
+        let seed = SplitMix64::seed_from_u64(self.params.seed).next_u64().wrapping_add(walk as u64);
+        SplitMix64::seed_from_u64(SplitMix64::seed_from_u64(seed).next_u64())
+    }
+
+    fn lane(&self, first: usize, row: usize) -> Lane {
+        let node = self.start(first + row);
+        let random = self.random(first + row);
+        Lane { row, n: 0, node, previous: node, candidate: node, place: None, random }
+    }
+
+    /// Walks in step, [`IN_FLIGHT`] at a time.
+    fn uniform(&self, first: usize, rows: &mut [u32]) {
+        let length = self.params.length;
+        let all: Vec<usize> = (0..rows.len() / length).collect();
+        for part in all.chunks(IN_FLIGHT) {
+            let mut nodes: Vec<u32> = part.iter().map(|&row| self.start(first + row)).collect();
+            let mut randoms: Vec<SplitMix64> =
+                part.iter().map(|&row| self.random(first + row)).collect();
+            let mut places: Vec<Option<Place>> = vec![None; part.len()];
+            let rows = &mut rows[part[0] * length..][..part.len() * length];
+            for step in 0..length {
+                let walks = nodes.iter().zip(&mut randoms).zip(&mut places);
+                for ((&node, random), place) in walks {
+                    *place = self.graph.draw(node, random.next_u32());
+                }
+                let walks = nodes.iter_mut().zip(&places).zip(rows.chunks_exact_mut(length));
+                for ((node, place), row) in walks {
+                    row[step] = *node;
+                    if let Some(place) = place {
+                        *node = self.graph.at(*place);
+                        self.graph.prefetch_node(*node);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Walks whose steps may be refused, [`IN_FLIGHT`] at a time: when one ends, another begins.
+    fn biased(&self, first: usize, rows: &mut [u32]) {
+        let length = self.params.length;
+        let mut waiting = 0..rows.len() / length;
+        let mut lanes: Vec<Lane> =
+            waiting.by_ref().take(IN_FLIGHT).map(|row| self.lane(first, row)).collect();
+        while !lanes.is_empty() {
+            for lane in &mut lanes {
+                lane.place = self.graph.draw(lane.node, lane.random.next_u32());
+            }
+            for lane in &mut lanes {
+                let Some(place) = lane.place else { continue };
+                lane.candidate = self.graph.at(place);
+                self.graph.prefetch_node(lane.candidate);
+            }
+            lanes.retain_mut(|lane| {
+                if lane.n == 0 {
+                    rows[lane.row * length] = lane.node;
+                    lane.n = 1;
+                }
+                if lane.n < length && self.step(lane) {
+                    rows[lane.row * length + lane.n] = lane.node;
+                    lane.n += 1;
+                }
+                if lane.n < length {
+                    return true;
+                }
+                match waiting.next() {
+                    Some(row) => {
+                        *lane = self.lane(first, row);
+                        true
+                    }
+                    None => false,
+                }
+            });
+        }
+    }
+
+    /// Takes the candidate or not; a walk at its start takes any.
+    fn step(&self, lane: &mut Lane) -> bool {
+        let WalkParams { p, q, .. } = self.params;
+        let (back, far) = (1.0 / p, 1.0 / q);
+        let most = far.max(1.0);
+        if lane.n > 1 {
+            // What going back is likelier by than all others may be is drawn apart, lest they be refused
+            // all the more often.
+            let excess = (back - most).max(0.0);
+            let all = self.graph.degree(lane.node) as f64 * most + excess;
+            if unit(&mut lane.random) * all < excess {
+                lane.candidate = lane.previous;
+            } else {
+                let drawn = unit(&mut lane.random) * most;
+                let taken = if lane.candidate == lane.previous {
+                    drawn < back
+                } else {
+                    drawn < far.min(1.0)
+                        || drawn
+                            < if self.graph.joins(lane.previous, lane.candidate) {
+                                1.0
+                            } else {
+                                far
+                            }
+                };
+                if !taken {
+                    return false;
+                }
+            }
+        }
+        lane.previous = std::mem::replace(&mut lane.node, lane.candidate);
+        true
+    }
+}
+
+/// A number in [0, 1).
+fn unit(random: &mut SplitMix64) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
