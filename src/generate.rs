@@ -7,6 +7,8 @@
 //! Every user and every item has a stream of random numbers of its own, so memory does not grow
 //! with the events. Events come user by user, not in the order of time.
 
+mod edges;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 use thiserror::Error;
 
+pub use self::edges::{EdgeCounts, write_edges};
 use crate::schema::{DAY_MS, Timestamp};
 
 /// Topics, the words of their titles and their brands.
@@ -106,6 +109,23 @@ pub enum GenerateError {
         /// Its value.
         found: u64,
     },
+    /// Node numbers have 32 bits.
+    #[error("{found} users, items and entities are more than {} in all", u32::MAX)]
+    TooMany {
+        /// How many were asked for.
+        found: u64,
+    },
+}
+
+impl GenerateParams {
+    fn check(&self) -> Result<(), GenerateError> {
+        for (field, found) in [("users", self.users), ("items", self.items)] {
+            if found == 0 {
+                return Err(GenerateError::Zero { field, found: 0 });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What was made; also in `manifest.json`.
@@ -128,11 +148,7 @@ pub struct Manifest {
 /// * Time: **O(users + items + events)**.
 /// * Space: **O(users + items)**.
 pub fn write(params: &GenerateParams, dest: &Path) -> Result<Manifest, GenerateError> {
-    for (field, found) in [("users", params.users), ("items", params.items)] {
-        if found == 0 {
-            return Err(GenerateError::Zero { field, found: 0 });
-        }
-    }
+    params.check()?;
     fs::create_dir_all(dest).map_err(|source| io_error(dest, source))?;
     let mut files = std::collections::BTreeMap::new();
     let mut put = |name: &str, fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
@@ -235,7 +251,7 @@ fn activity(params: &GenerateParams) -> Vec<u64> {
     let total: f64 = weights.iter().sum();
     let mut given = 0;
     let mut sum = 0.0;
-    weights
+    let mut counts: Vec<u64> = weights
         .iter()
         .map(|weight| {
             // Rounded sums, and not summed roundings, so that all events are given out.
@@ -245,21 +261,17 @@ fn activity(params: &GenerateParams) -> Vec<u64> {
             given = until;
             share
         })
-        .collect()
+        .collect();
+    if let Some(last) = counts.last_mut() {
+        // What rounding left over.
+        *last += params.events - given;
+    }
+    counts
 }
 
 fn events(params: &GenerateParams, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"event_id,user,target,target_kind,action,at,value,session,text\n")?;
-    let mut counts = activity(params);
-    if let Some(last) = counts.last_mut() {
-        // What rounding left over.
-        *last = 0;
-        let given: u64 = counts.iter().sum();
-        if let Some(last) = counts.last_mut() {
-            *last = params.events - given;
-        }
-    }
-    for (user, count) in counts.into_iter().enumerate() {
+    for (user, count) in activity(params).into_iter().enumerate() {
         User::new(params, user as u64, count).write(out)?;
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/convert.rs"]
 mod convert;
 #[path = "cli/crash.rs"]

@@ -272,34 +272,6 @@ fn made_up_data_is_the_same_for_a_seed_and_loads() {
 }
 
 #[test]
-fn bench_measures_the_encoder() {
-    let folder = Folder::new();
-    std::fs::write(folder.path("titles.txt"), "green tea\nhiking boots, brown\n\n").unwrap();
-    std::fs::write(folder.path("empty.txt"), "").unwrap();
-    let vectors = |dest: &str| -> Vec<Vec<f32>> {
-        let lines = std::fs::read_to_string(folder.path(dest)).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    };
-    let bench = "bench extract --input titles.txt --threads 2 --rounds 2 --output json";
-    let report = folder.json(&format!("{bench} --dest full.jsonl"));
-    assert_eq!(report["rounds"].as_array().unwrap().len(), 2);
-    assert_eq!((&report["titles"], &report["tokens"]), (&3.into(), &12.into()));
-    assert_eq!((&report["precision"], &report["threads"]), (&"f32".into(), &2.into()));
-    folder.json(&format!("{bench} --dest order.jsonl --buckets off --batch 2"));
-    assert_eq!(vectors("full.jsonl"), vectors("order.jsonl"));
-    let report = folder.json(&format!("{bench} --dest bytes.jsonl --precision int8"));
-    assert_eq!(report["precision"], "int8");
-    for (full, bytes) in vectors("full.jsonl").iter().zip(vectors("bytes.jsonl")) {
-        let cosine: f32 = full.iter().zip(bytes).map(|(a, b)| a * b).sum();
-        assert!(cosine > 0.99 && cosine < 0.999_999, "{cosine}");
-    }
-    assert!(folder.check("bench extract --input empty.txt", 1).err.contains("has no texts"));
-    assert!(folder.check("bench extract --input none.txt", 1).err.contains("cannot be read"));
-    folder.check("bench extract --input titles.txt --precision int4", 2);
-    folder.check("bench extract --input titles.txt --threads 0", 2);
-}
-
-#[test]
 fn completions_name_the_subcommands() {
     let folder = Folder::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -1,35 +1,20 @@
-//! `predilect bench`: how fast parts of the program are on this machine.
+//! `predilect bench extract`: how fast texts are encoded.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Subcommand, ValueEnum};
+use clap::{ArgAction, ValueEnum};
 use serde::Serialize;
 
-use super::{ExitCode, Output, OutputArg, write_json};
+use super::super::{ExitCode, Output, OutputArg, write_json};
+use super::Stopwatch;
 use crate::extract::bert::{Encoder, EncoderParams, Precision, Weights, shipped_files};
-
-/// Clock ticks of a second in Linux's account of a process, on every processor that we build for.
-const TICKS: f64 = 100.0;
 
 /// Texts that are encoded before the first round.
 const WARM_UP: usize = 64;
-
-/// Measure how fast this machine runs a part of the program
-#[derive(clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    part: Part,
-}
-
-#[derive(Subcommand)]
-enum Part {
-    Extract(ExtractArgs),
-}
 
 /// Encode texts: tokens, the encoder, the mean of the states
 #[derive(clap::Args)]
@@ -39,7 +24,7 @@ Batches hold --batch texts of any lengths and no padding. CPU seconds are told o
 
 Example:
   predilect bench extract --input titles.txt --threads 1 --precision int8 --output json")]
-struct ExtractArgs {
+pub(super) struct Args {
     /// Folder of the model to use in place of the shipped one
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
@@ -106,14 +91,6 @@ struct Round {
 
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        match &self.part {
-            Part::Extract(args) => args.run(out),
-        }
-    }
-}
-
-impl ExtractArgs {
-    fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         let input = std::fs::read_to_string(&self.input)
             .with_context(|| format!("{} cannot be read", self.input.display()))?;
         let texts: Vec<&str> = input.lines().collect();
@@ -124,9 +101,9 @@ impl ExtractArgs {
         let mut rounds = Vec::new();
         let mut encodings = Vec::new();
         for _ in 0..self.rounds {
-            let (start, cpu) = (Instant::now(), cpu_seconds());
+            let watch = Stopwatch::start();
             encodings = encoder.encode(&texts)?;
-            rounds.push(Round::new(start, cpu, texts.len(), n_tokens));
+            rounds.push(Round::new(&watch, texts.len(), n_tokens));
         }
         if let Some(path) = &self.dest {
             write_lines(path, &encodings)
@@ -167,16 +144,14 @@ impl ExtractArgs {
 }
 
 impl Round {
-    /// What has passed since `start`, when the process had used `cpu` seconds.
-    fn new(start: Instant, cpu: Option<f64>, n_texts: usize, n_tokens: usize) -> Self {
-        let wall_s = start.elapsed().as_secs_f64();
-        let cpu_s = cpu_seconds().zip(cpu).map(|(now, then)| now - then);
+    /// What has passed on the watch.
+    fn new(watch: &Stopwatch, n_texts: usize, n_tokens: usize) -> Self {
+        let (wall_s, cpu_s) = watch.stop();
         Self {
             wall_s,
             cpu_s,
             titles_s: n_texts as f64 / wall_s,
-            // A round may be shorter than a tick.
-            titles_cpu_s: cpu_s.filter(|&cpu| cpu > 0.0).map(|cpu| n_texts as f64 / cpu),
+            titles_cpu_s: cpu_s.map(|cpu| n_texts as f64 / cpu),
             tokens_s: n_tokens as f64 / wall_s,
         }
     }
@@ -202,15 +177,6 @@ impl Report {
         }
         Ok(())
     }
-}
-
-/// CPU time of this process, its ended threads included, as Linux tells it.
-fn cpu_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field, a name in brackets, may hold spaces; user and system time are fields 14, 15.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<f64>().ok();
-    Some((ticks()? + ticks()?) / TICKS)
 }
 
 fn write_lines(path: &PathBuf, encodings: &[Vec<f32>]) -> anyhow::Result<()> {
