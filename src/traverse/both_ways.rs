@@ -4,6 +4,7 @@
 use petgraph::Direction;
 
 use super::prefetch::prefetch;
+use crate::graph::pages::with_room;
 use crate::graph::{CompactGraph, Rows};
 
 /// The rows of both directions.
@@ -34,13 +35,13 @@ impl<'g> BothWays<'g> {
     pub(super) fn new(graph: &'g CompactGraph) -> Self {
         let (out, inward) = (graph.rows(Direction::Outgoing), graph.rows(Direction::Incoming));
         let rows = out.offsets.windows(2).zip(inward.offsets.windows(2));
-        let nodes = rows.map(|(out, inward)| Node {
+        let mut nodes = with_room(graph.node_count());
+        nodes.extend(rows.map(|(out, inward)| Node {
             out: out[0],
             n_out: out[1] - out[0],
             inward: inward[0],
             n_in: inward[1] - inward[0],
-        });
-        let nodes = nodes.collect();
+        }));
         Self { out, inward, nodes }
     }
 
@@ -71,10 +72,10 @@ impl<'g> BothWays<'g> {
         let mut rows = self.neighbors(node);
         if self.out.by_node {
             rows = rows.map(|row| &row[..n.min(row.len())]);
-            if let ([first, ..], [other, ..]) = (rows[0], rows[1]) {
-                if other < first {
-                    rows.swap(0, 1);
-                }
+            if let ([first, ..], [other, ..]) = (rows[0], rows[1])
+                && other < first
+            {
+                rows.swap(0, 1);
             }
             let [low, high] = rows;
             if low.last().zip(high.first()).is_none_or(|(last, first)| last < first) {
@@ -105,7 +106,7 @@ impl<'g> BothWays<'g> {
             return None;
         }
         // Lemire's reduction without its correction: off by less than n in 2^32.
-        let rank = (u64::from(random) * n >> 32) as u32;
+        let rank = ((u64::from(random) * n) >> 32) as u32;
         let is_inward = rank >= n_out;
         let from = if is_inward { inward.wrapping_sub(n_out) } else { out };
         let place = Place { slot: from.wrapping_add(rank), inward: is_inward };

@@ -10,18 +10,21 @@ use rand_xoshiro::SplitMix64;
 use super::both_ways::{BothWays, Place};
 use super::prefetch::prefetch;
 use super::{Budget, TraverseError};
+use crate::graph::pages::filled;
 use crate::graph::{CompactGraph, NodeIndex};
 
 /// Walks that wait for memory at the same time.
 const IN_FLIGHT: usize = 64;
+/// Edges that push goes over in the time of a step of a walk.
+const EDGES_PER_STEP: f64 = 4.0;
 
 /// How nodes are ranked.
 #[derive(Clone, Debug)]
 pub struct PprWalkParams {
     /// Chance that a walk stops at each node, in (0, 1). Default: 0.15 (Page et al. 1999).
     pub alpha: f64,
-    /// Nodes are pushed from as long as more of the mass than this waits at them, in (0, 1]; at 1 none
-    /// is, and all is walked. Default: 0.001.
+    /// Nodes are pushed from as long as more of the mass than this waits at them, and they have so few
+    /// edges that walks would take longer, in (0, 1]; at 1 none is, and all is walked. Default: 0.001.
     pub epsilon: f64,
     /// Walks for the mass that is left, at least 1. Default: 3,000.
     pub n_walks: usize,
@@ -120,7 +123,7 @@ impl<'g> PprWalks<'g> {
     pub fn new(graph: &'g CompactGraph) -> Self {
         let graph = BothWays::new(graph);
         let n_nodes = graph.node_count();
-        let (pushed, visits) = (vec![Pushed::default(); n_nodes], vec![0; n_nodes]);
+        let (pushed, visits) = (filled(n_nodes, Pushed::default()), filled(n_nodes, 0));
         Self { graph, pushed, touched: Met::new(n_nodes), visits, walked: Met::new(n_nodes) }
     }
 
@@ -179,7 +182,8 @@ impl<'g> PprWalks<'g> {
         Ok(ranked.into_iter().map(named).collect())
     }
 
-    /// Spreads the mass of the seed until no node holds more than `epsilon` of it.
+    /// Spreads the mass of the seed until no node holds more than `epsilon` of it, but for those that it
+    /// is cheaper to walk from.
     fn push(&mut self, seed: u32, params: &PprWalkParams) -> Result<(), TraverseError> {
         let (alpha, epsilon) = (params.alpha as f32, params.epsilon as f32);
         self.touched.note(seed, true);
@@ -193,12 +197,17 @@ impl<'g> PprWalks<'g> {
         if epsilon < 1.0 {
             queue.push_back(seed);
         }
+        let worth_edges = (EDGES_PER_STEP * params.n_walks as f64 / params.alpha) as f32;
         while let Some(node) = queue.pop_front() {
             params.budget.check()?;
+            let n_edges = self.graph.degree(node) as f32;
             let cell = &mut self.pushed[node as usize];
+            if n_edges > cell.residual * worth_edges {
+                continue;
+            }
             let residual = std::mem::take(&mut cell.residual);
             cell.estimate += alpha * residual;
-            let share = (1.0 - alpha) * residual / self.graph.degree(node) as f32;
+            let share = (1.0 - alpha) * residual / n_edges;
             for row in self.graph.neighbors(node) {
                 for &other in row {
                     let cell = &mut self.pushed[other as usize];

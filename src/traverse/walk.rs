@@ -4,18 +4,20 @@
 //! others step, and each asks for what it needs next before its turn comes. A walk has a random
 //! generator of its own, so it is the same whoever else walks.
 
+use std::ops::Range;
+
 use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
 
 use super::both_ways::{BothWays, Place};
 use super::{Budget, TraverseError};
 use crate::graph::CompactGraph;
-use crate::graph::pages::filled;
+use crate::graph::pages::with_room;
 
 /// Walks that wait for memory at the same time.
 const IN_FLIGHT: usize = 64;
-/// Walks that are made between two looks at the flag that cancels.
-const AT_ONCE: usize = 16 * IN_FLIGHT;
+/// Walks that are made together when steps may be refused, so that others begin where one ends.
+const BIASED_AT_ONCE: usize = 16 * IN_FLIGHT;
 
 /// How walks go.
 #[derive(Clone, Debug)]
@@ -119,33 +121,47 @@ impl<'g> Walker<'g> {
     /// # Errors
     /// [`TraverseError::Cancelled`].
     pub fn all(&self, n_threads: usize) -> Result<Vec<u32>, TraverseError> {
-        let length = self.params.length;
-        let mut rows = filled(self.n_walks() * length, 0);
-        let share = self.n_walks().div_ceil(n_threads.max(1)).max(1);
+        let n_walks = self.n_walks();
+        let share = n_walks.div_ceil(n_threads.max(1)).max(1);
+        let mut rows = with_room(n_walks * self.params.length);
         std::thread::scope(|scope| {
-            let parts = rows.chunks_mut(share * length).enumerate();
-            let workers: Vec<_> = parts
-                .map(|(part, rows)| scope.spawn(move || self.write(part * share, rows)))
-                .collect();
-            workers.into_iter().try_for_each(|worker| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            let others = (share..n_walks).step_by(share).map(|first| {
+                scope.spawn(move || {
+                    let walks = first..(first + share).min(n_walks);
+                    let mut rows = with_room(walks.len() * self.params.length);
+                    self.extend(walks, &mut rows).map(|()| rows)
+                })
+            });
+            let others: Vec<_> = others.collect();
+            let mut made = self.extend(0..share.min(n_walks), &mut rows);
+            for other in others {
+                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                made = made.and(other.map(|other| rows.extend_from_slice(&other)));
+            }
+            made
         })?;
         Ok(rows)
     }
 
-    /// Writes the walks from the one of this number on, as many as `rows` has room for: whole rows of
-    /// `length` nodes.
+    /// Adds the walks of these numbers to `rows`, `length` nodes each.
     ///
     /// # Errors
     /// [`TraverseError::Cancelled`].
-    pub fn write(&self, first: usize, rows: &mut [u32]) -> Result<(), TraverseError> {
+    pub fn extend(&self, walks: Range<usize>, rows: &mut Vec<u32>) -> Result<(), TraverseError> {
         let length = self.params.length;
         let is_uniform = self.params.p == 1.0 && self.params.q == 1.0;
-        for (part, rows) in rows.chunks_mut(AT_ONCE * length).enumerate() {
+        let at_once = if is_uniform { IN_FLIGHT } else { BIASED_AT_ONCE };
+        // Written here and there while the walks go on, so small enough for a cache.
+        let mut block = vec![0; at_once.min(walks.len()) * length];
+        for first in walks.clone().step_by(at_once) {
             self.params.budget.check()?;
-            let first = first + part * AT_ONCE;
-            if is_uniform { self.uniform(first, rows) } else { self.biased(first, rows) }
+            let block = &mut block[..at_once.min(walks.end - first) * length];
+            if is_uniform {
+                self.uniform(first, block)
+            } else {
+                self.biased(first, block)
+            }
+            rows.extend_from_slice(block);
         }
         Ok(())
     }
@@ -167,28 +183,23 @@ impl<'g> Walker<'g> {
         Lane { row, n: 0, node, previous: node, candidate: node, place: None, random }
     }
 
-    /// Walks in step, [`IN_FLIGHT`] at a time.
+    /// Walks in step, all of them at a time.
     fn uniform(&self, first: usize, rows: &mut [u32]) {
         let length = self.params.length;
-        let all: Vec<usize> = (0..rows.len() / length).collect();
-        for part in all.chunks(IN_FLIGHT) {
-            let mut nodes: Vec<u32> = part.iter().map(|&row| self.start(first + row)).collect();
-            let mut randoms: Vec<SplitMix64> =
-                part.iter().map(|&row| self.random(first + row)).collect();
-            let mut places: Vec<Option<Place>> = vec![None; part.len()];
-            let rows = &mut rows[part[0] * length..][..part.len() * length];
-            for step in 0..length {
-                let walks = nodes.iter().zip(&mut randoms).zip(&mut places);
-                for ((&node, random), place) in walks {
-                    *place = self.graph.draw(node, random.next_u32());
-                }
-                let walks = nodes.iter_mut().zip(&places).zip(rows.chunks_exact_mut(length));
-                for ((node, place), row) in walks {
-                    row[step] = *node;
-                    if let Some(place) = place {
-                        *node = self.graph.at(*place);
-                        self.graph.prefetch_node(*node);
-                    }
+        let walks = || first..first + rows.len() / length;
+        let mut nodes: Vec<u32> = walks().map(|walk| self.start(walk)).collect();
+        let mut randoms: Vec<SplitMix64> = walks().map(|walk| self.random(walk)).collect();
+        let mut places: Vec<Option<Place>> = vec![None; nodes.len()];
+        for step in 0..length {
+            for ((&node, random), place) in nodes.iter().zip(&mut randoms).zip(&mut places) {
+                *place = self.graph.draw(node, random.next_u32());
+            }
+            let walks = nodes.iter_mut().zip(&places).zip(rows.chunks_exact_mut(length));
+            for ((node, place), row) in walks {
+                row[step] = *node;
+                if let Some(place) = place {
+                    *node = self.graph.at(*place);
+                    self.graph.prefetch_node(*node);
                 }
             }
         }
