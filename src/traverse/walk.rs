@@ -157,9 +157,9 @@ impl<'g> Walker<'g> {
             self.params.budget.check()?;
             let block = &mut block[..at_once.min(walks.end - first) * length];
             if is_uniform {
-                self.uniform(first, block)
+                self.uniform(first, block);
             } else {
-                self.biased(first, block)
+                self.biased(first, block);
             }
             rows.extend_from_slice(block);
         }
