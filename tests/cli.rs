@@ -4,6 +4,8 @@
 mod answers;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/bulk.rs"]
+mod bulk;
 #[path = "cli/convert.rs"]
 mod convert;
 #[path = "cli/crash.rs"]

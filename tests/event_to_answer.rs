@@ -32,6 +32,7 @@ fn load(engine: &Engine, items: &[&str], events: &[&str]) {
         mapping: Mapping::default(),
         max_errors: 0,
         rejects: rejects.path().to_owned(),
+        ..LoadParams::default()
     };
     engine.load(&params, &mut |_| {}).unwrap();
 }

@@ -38,6 +38,7 @@ fn tiny(reversed: bool) -> GraphStore {
         mapping: Mapping::default(),
         max_errors: 0,
         rejects: folder.path().join("rejects"),
+        ..LoadParams::default()
     };
     let lexicon = extract::by_name("lexicon", None).unwrap();
     ingest::load(&store, Some(&*lexicon), &params, &mut |_| {}).unwrap();

@@ -206,6 +206,7 @@ fn reload(engine: &Engine) {
         mapping: Mapping::default(),
         max_errors: 0,
         rejects: rejects.path().to_owned(),
+        ..LoadParams::default()
     };
     engine.load(&params, &mut |_| {}).unwrap();
 }

@@ -6,7 +6,7 @@ use predilect::event::{Document, NodeKey, RawDocument, RawEvent};
 use predilect::ingest::{self, mutations};
 use predilect::schema::{self, NodeKind, Schema};
 use predilect::store::{
-    Backend, Batch, ENGINES, GraphStore, Mutation, NodeId, Outcome, Pair, Rocks, Space, StoreError,
+    Backend, Batch, ENGINES, GraphStore, Mutation, NodeId, Outcome, Rocks, Space, StoreError,
 };
 use proptest::prelude::*;
 
@@ -20,10 +20,6 @@ fn on_every_engine(test: impl Fn(&dyn Fn() -> Box<dyn Backend>)) {
             (engine.open)(&folder.path().join(number.get().to_string()), true).unwrap()
         });
     }
-}
-
-fn pair(key: &[u8], value: &[u8]) -> Pair {
-    (key.into(), value.into())
 }
 
 fn put(backend: &dyn Backend, pairs: &[(&[u8], &[u8])]) {
@@ -110,22 +106,72 @@ fn a_reader_does_not_see_later_writes() {
 }
 
 #[test]
-fn sorted_pairs_are_ingested_and_unsorted_ones_refused_whole() {
+fn bulk_shows_when_it_is_committed_and_is_refused_unsorted() {
     on_every_engine(|open| {
         let backend = open();
-        put(&*backend, &[(b"m", b"old")]);
-        let sorted = [pair(b"a", b"1"), pair(b"b", b"2"), pair(b"z", b"3")];
-        backend.ingest_sorted(Space::Out, &mut sorted.into_iter()).unwrap();
-        let expected: &[&[u8]] = &[b"a", b"b", b"m", b"z"];
-        assert_eq!(keys(&*backend, Space::Out, b""), expected);
-        for bad in [[pair(b"d", b""), pair(b"c", b"")], [pair(b"e", b""), pair(b"e", b"")]] {
-            let error = backend.ingest_sorted(Space::Out, &mut bad.into_iter()).unwrap_err();
+        put(&*backend, &[(b"m", b"old"), (b"z", b"old")]);
+        let mut bulk = backend.bulk().unwrap();
+        bulk.put(Space::Out, b"a", b"1").unwrap();
+        bulk.put(Space::In, b"b", b"2").unwrap();
+        bulk.put(Space::Out, b"z", b"3").unwrap();
+        for unsorted in [b"y", b"z"] {
+            let error = bulk.put(Space::Out, unsorted, b"").unwrap_err();
             assert!(matches!(error, StoreError::Unsorted { .. }), "{error}");
         }
-        assert_eq!(keys(&*backend, Space::Out, b""), expected);
-        backend.ingest_sorted(Space::Out, &mut std::iter::empty()).unwrap();
+        let before: &[&[u8]] = &[b"m", b"z"];
+        assert_eq!(keys(&*backend, Space::Out, b""), before);
+        bulk.commit().unwrap();
+        let after: &[&[u8]] = &[b"a", b"m", b"z"];
+        assert_eq!(keys(&*backend, Space::Out, b""), after);
+        assert_eq!(keys(&*backend, Space::In, b"").len(), 1);
+        let got = |key| backend.reader().get(Space::Out, key).unwrap();
+        assert_eq!(got(b"z").as_deref(), Some(&b"3"[..]));
+
+        let mut dropped = backend.bulk().unwrap();
+        dropped.put(Space::Out, b"never", b"").unwrap();
+        drop(dropped);
+        backend.bulk().unwrap().commit().unwrap();
+        assert_eq!(keys(&*backend, Space::Out, b""), after);
         backend.sync().unwrap();
     });
+}
+
+/// Writes a sorted file of one pair where the bulk path of a store keeps them.
+fn sorted_file(store: &Path, space: Space, key: &[u8], value: &[u8]) {
+    let options = rocksdb::Options::default();
+    let mut writer = rocksdb::SstFileWriter::create(&options);
+    writer.open(store.join("bulk").join(format!("{}.sst", space.name()))).unwrap();
+    writer.put(key, value).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_bulk_that_was_committed_is_taken_in_by_who_opens_the_store_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path();
+    let open = || {
+        let backend = Rocks::open(store, true).unwrap();
+        assert!(!store.join("bulk").exists());
+        [Space::Out, Space::In].map(|space| keys(&backend, space, b"").len())
+    };
+    assert_eq!(open(), [0, 0]);
+    let left_behind = |commit: bool| {
+        std::fs::create_dir(store.join("bulk")).unwrap();
+        sorted_file(store, Space::Out, b"a", b"1");
+        if commit {
+            sorted_file(store, Space::In, b"b", b"2");
+            std::fs::write(store.join("bulk/commit"), b"").unwrap();
+        } else {
+            std::fs::write(store.join("bulk/in.sst"), b"half a file").unwrap();
+        }
+    };
+    left_behind(false);
+    assert_eq!(open(), [0, 0]);
+    left_behind(true);
+    assert_eq!(open(), [1, 1]);
+    // Ended again before the files were gone: taken in twice, they change nothing.
+    left_behind(true);
+    assert_eq!(open(), [1, 1]);
 }
 
 #[test]

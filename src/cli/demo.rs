@@ -118,6 +118,7 @@ fn load(engine: &Engine, told: &mut Told) -> anyhow::Result<()> {
         mapping: Mapping::default(),
         max_errors: 0,
         rejects: folder.join("rejects"),
+        ..LoadParams::default()
     };
     let written = fs::write(&params.items[0], ITEMS)
         .and_then(|()| fs::write(&params.events[0], EVENTS))

@@ -216,6 +216,7 @@ fn vocabulary(from: &Path, extractor: &dyn Extractor) -> anyhow::Result<Vocabula
             mapping: Mapping::default(),
             max_errors: 0,
             rejects: std::env::temp_dir().join(format!("predilect-{}", std::process::id())),
+            ..LoadParams::default()
         };
         ingest::load(&store, None, &params, &mut |_| {})?;
         store

@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 
 use super::progress::Told;
 use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, note, write_json};
 use crate::extract::{self, EXTRACTORS, Extractor};
-use crate::ingest::{self, Counts, LoadParams, LoadReport, Mapping};
+use crate::ingest::{self, BulkWhen, Counts, LoadParams, LoadReport, Mapping};
 use crate::store::GraphStore;
 
 /// How many refused rows are named on stderr.
@@ -47,6 +48,40 @@ impl ExtractorArgs {
     }
 }
 
+/// As [`BulkWhen`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Bulk {
+    #[default]
+    Large,
+    Always,
+    Never,
+}
+
+impl From<Bulk> for BulkWhen {
+    fn from(bulk: Bulk) -> Self {
+        match bulk {
+            Bulk::Large => Self::Large,
+            Bulk::Always => Self::Always,
+            Bulk::Never => Self::Never,
+        }
+    }
+}
+
+/// Reads a number of bytes: `512MB`, `2GB`, `1000000`.
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KB" => 1 << 10,
+        "M" | "MB" => 1 << 20,
+        "G" | "GB" => 1 << 30,
+        _ => 0,
+    };
+    let number = digits.trim().parse::<usize>().ok().filter(|_| unit > 0);
+    let bytes = number.and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "give a number of bytes, such as 512MB or 2GB".to_owned())
+}
+
 /// Load items and events from files; loading them again changes nothing twice
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -73,6 +108,13 @@ pub(super) struct Args {
     /// How many rows may be refused
     #[arg(long, default_value_t = 100, value_name = "N")]
     max_errors: u64,
+    /// When events are sorted first and taken in at once, which a store without events allows: for
+    /// large files, always, or never
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    bulk: Bulk,
+    /// Memory to sort in, such as 512MB
+    #[arg(long, default_value = "1GB", value_name = "BYTES", value_parser = parse_bytes)]
+    max_memory: usize,
     /// Folder for refused rows, in place of the store's own name with `.rejects`
     #[arg(long, value_name = "DIR")]
     rejects: Option<PathBuf>,
@@ -101,6 +143,8 @@ impl Args {
                 Some(folder) => folder.clone(),
                 None => beside(path)?,
             },
+            bulk: self.bulk.into(),
+            max_memory: self.max_memory,
         };
         let extractor = self.extractor.build()?;
         // Refused before a store is made for nothing.

@@ -34,6 +34,7 @@ impl Told {
         let line = match progress {
             Progress::Items(n) => format!("committed {n} items"),
             Progress::Events(n) => format!("committed {n} events"),
+            Progress::Sorted(n) => format!("sorted {n} events"),
             Progress::Extracted(n, of) => format!("extracted from {n} of {of} texts"),
         };
         match &self.bar {
@@ -49,7 +50,7 @@ impl Told {
         }
         if self.interrupted.load(Ordering::Relaxed) {
             self.clear();
-            note("interrupted; what was told is on disk, and the same command again goes on");
+            note("interrupted; what was committed is on disk, and the same command again goes on");
             // Every batch is whole on disk: nothing has to be put away.
             std::process::exit(ExitCode::Interrupted as i32);
         }

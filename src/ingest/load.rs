@@ -3,20 +3,22 @@
 //! Rows are written a chunk at a time, each chunk one batch and one sync, so a load that is ended
 //! leaves whole chunks. Loading the same files again changes nothing twice.
 
+mod bulk;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use self::bulk::BulkWhen;
 use super::reject::{Reject, Rejects};
 use super::{Backlog, Extracted, IngestError, Mapping, extract_backlog, mutations, rows};
-use crate::event::{Document, Event, NodeKey};
+use crate::event::{Document, Event, NodeKey, RawEvent};
 use crate::extract::Extractor;
 use crate::store::{EdgeKey, GraphStore, Mutation, NodeId, Outcome};
 
 /// Rows to a batch.
 const CHUNK: usize = 10_000;
-
 /// What to load and how.
 #[derive(Clone, Debug)]
 pub struct LoadParams {
@@ -30,6 +32,25 @@ pub struct LoadParams {
     pub max_errors: u64,
     /// The folder that refused rows are written to.
     pub rejects: PathBuf,
+    /// When events are sorted and folded before the store takes them, all at once.
+    pub bulk: BulkWhen,
+    /// Bytes that sorting may take, more or less.
+    pub max_memory: usize,
+}
+
+impl Default for LoadParams {
+    /// No files; 100 rows may be refused, into the folder `rejects`; a gibibyte to sort in.
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            events: Vec::new(),
+            mapping: Mapping::default(),
+            max_errors: 100,
+            rejects: PathBuf::from("rejects"),
+            bulk: BulkWhen::default(),
+            max_memory: 1 << 30,
+        }
+    }
 }
 
 impl LoadParams {
@@ -81,13 +102,15 @@ pub struct LoadReport {
     pub rejects: Vec<PathBuf>,
 }
 
-/// How far a load is; each number is on disk when it is told.
+/// How far a load is; each number is on disk when it is told, but for [`Progress::Sorted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Documents written.
     Items(u64),
     /// Events written.
     Events(u64),
+    /// Events read and sorted, none of which is on disk yet.
+    Sorted(u64),
     /// Documents and reviews through extraction, and how many there are to go through.
     Extracted(u64, u64),
 }
@@ -172,31 +195,56 @@ impl Loading<'_> {
 
     fn events(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
         let mut rejects = Rejects::new(self.params.rejects.join("events.jsonl"))?;
-        let schema = self.store.schema();
-        for path in &self.params.events {
-            let mut chunk: Vec<(u64, Event)> = Vec::new();
-            rows::events(path, &self.params.mapping, &mut |line, row| {
-                self.report.events.read += 1;
-                let checked = row.and_then(|raw| {
-                    let kept = raw.clone();
-                    raw.check(schema).map_err(|error| refused(line, &error, &kept))
-                });
-                match checked {
-                    Ok(event) => chunk.push((line, event)),
-                    Err(reject) => {
-                        self.report.events.rejected += 1;
-                        self.reject(path, &reject, &mut rejects)?;
-                    }
-                }
-                if chunk.len() >= CHUNK {
-                    self.put_events(path, &mut chunk, &mut rejects, progress)?;
-                }
-                Ok(())
-            })?;
-            self.put_events(path, &mut chunk, &mut rejects, progress)?;
+        let bulk =
+            if self.is_bulk()? { self.store.bulk_events(self.params.max_memory)? } else { None };
+        match bulk {
+            Some(bulk) => self.events_in_bulk(bulk, &mut rejects, progress)?,
+            None => self.events_by_chunks(&mut rejects, progress)?,
         }
         self.report.rejects.extend(rejects.finish()?);
         Ok(())
+    }
+
+    fn events_by_chunks(
+        &mut self,
+        rejects: &mut Rejects,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), IngestError> {
+        for path in &self.params.events {
+            let mut chunk: Vec<(u64, Event)> = Vec::new();
+            rows::events(path, &self.params.mapping, &mut |line, row| {
+                chunk.extend(self.checked(path, line, row, rejects)?.map(|event| (line, event)));
+                if chunk.len() >= CHUNK {
+                    self.put_events(path, &mut chunk, rejects, progress)?;
+                }
+                Ok(())
+            })?;
+            self.put_events(path, &mut chunk, rejects, progress)?;
+        }
+        Ok(())
+    }
+
+    /// The event of a row, or none where the row is refused.
+    fn checked(
+        &mut self,
+        path: &Path,
+        line: u64,
+        row: Result<RawEvent, Reject>,
+        rejects: &mut Rejects,
+    ) -> Result<Option<Event>, IngestError> {
+        self.report.events.read += 1;
+        let checked = row.and_then(|raw| {
+            let kept = raw.clone();
+            raw.check(self.store.schema()).map_err(|error| refused(line, &error, &kept))
+        });
+        match checked {
+            Ok(event) => Ok(Some(event)),
+            Err(reject) => {
+                self.report.events.rejected += 1;
+                self.reject(path, &reject, rejects)?;
+                Ok(None)
+            }
+        }
     }
 
     fn put_events(

@@ -22,7 +22,7 @@ use crate::store::StoreError;
 
 pub use backlog::{Backlog, Extracted, extract_backlog};
 pub use catalogue::Catalogue;
-pub use load::{Counts, LoadParams, LoadReport, Progress, load, write_documents};
+pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
 
 /// Why a load, or a write of any kind, stopped.

@@ -34,8 +34,13 @@ impl Folder {
         max_errors: u64,
     ) -> Result<LoadReport, IngestError> {
         let rejects = self.0.path().join("rejects");
-        let params =
-            LoadParams { items: vec![], events: vec![events], mapping, max_errors, rejects };
+        let params = LoadParams {
+            events: vec![events],
+            mapping,
+            max_errors,
+            rejects,
+            ..LoadParams::default()
+        };
         load(store, None, &params, &mut |_| {})
     }
 

@@ -20,6 +20,7 @@ fn tiny() -> GraphStore {
         mapping: Mapping::default(),
         max_errors: 0,
         rejects: folder.path().to_owned(),
+        ..LoadParams::default()
     };
     ingest::load(&store, None, &params, &mut |_| {}).unwrap();
     store

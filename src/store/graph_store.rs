@@ -1,6 +1,6 @@
 //! The rules of the graph, for every engine: what is read here; what is written in `apply`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId};
@@ -23,6 +23,8 @@ pub type Items<'a, T> = Box<dyn Iterator<Item = Result<T, StoreError>> + 'a>;
 pub struct GraphStore {
     backend: Box<dyn Backend>,
     schema: Schema,
+    /// Where files may be made that nobody else sees.
+    scratch: PathBuf,
     /// One writer at a time: a change reads what it folds into.
     pub(super) writer: Mutex<()>,
 }
@@ -36,7 +38,8 @@ impl GraphStore {
     /// # Errors
     /// Those of the engine, and those of [`GraphStore::new`].
     pub fn open(path: &Path, create: bool, schema: Option<&str>) -> Result<Self, StoreError> {
-        Self::new((ENGINES[0].open)(path, create)?, schema)
+        let store = Self::new((ENGINES[0].open)(path, create)?, schema)?;
+        Ok(Self { scratch: path.to_owned(), ..store })
     }
 
     /// The graph in `backend`; a backend without a graph gets an empty one.
@@ -71,7 +74,8 @@ impl GraphStore {
             backend.sync()?;
             text
         };
-        Ok(Self { backend, schema: Schema::parse(&text)?, writer: Mutex::new(()) })
+        let (schema, scratch) = (Schema::parse(&text)?, std::env::temp_dir());
+        Ok(Self { backend, schema, scratch, writer: Mutex::new(()) })
     }
 
     /// The schema that the store was made with.
@@ -95,6 +99,10 @@ impl GraphStore {
     /// A consistent view: later writes do not show.
     pub fn view(&self) -> View<'_> {
         View { reader: self.backend.reader(), schema: &self.schema }
+    }
+
+    pub(super) fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     pub(super) fn write(&self, batch: &Batch) -> Result<(), StoreError> {

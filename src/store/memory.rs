@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Backend, Batch, Pair, Reader, Scan, Space, StoreError};
+use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError};
 
 type Pairs = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 
@@ -15,6 +15,28 @@ pub struct Memory(RwLock<Arc<Pairs>>);
 impl Memory {
     fn now(&self) -> Arc<Pairs> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Pairs that wait for their commit.
+struct MemoryBulk<'a> {
+    memory: &'a Memory,
+    batch: Batch,
+    last: BTreeMap<Space, Vec<u8>>,
+}
+
+impl Bulk for MemoryBulk<'_> {
+    fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        if self.last.get(&space).is_some_and(|last| last.as_slice() >= key) {
+            return Err(StoreError::Unsorted { space, key: super::keyspace::hex(key) });
+        }
+        self.last.insert(space, key.to_vec());
+        self.batch.put(space, key, value.to_vec());
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.memory.write(&self.batch)
     }
 }
 
@@ -54,21 +76,8 @@ impl Backend for Memory {
         Ok(())
     }
 
-    fn ingest_sorted(
-        &self,
-        space: Space,
-        pairs: &mut dyn Iterator<Item = Pair>,
-    ) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
-        let mut last: Option<Box<[u8]>> = None;
-        for (key, value) in pairs {
-            if last.as_ref().is_some_and(|last| *last >= key) {
-                return Err(StoreError::Unsorted { space, key: super::keyspace::hex(&key) });
-            }
-            batch.put(space, &key, value.into_vec());
-            last = Some(key);
-        }
-        self.write(&batch)
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, StoreError> {
+        Ok(Box::new(MemoryBulk { memory: self, batch: Batch::default(), last: BTreeMap::new() }))
     }
 
     fn sync(&self) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 //! the graph, once, for every engine; [`keyspace`] holds the bytes of every key, once.
 
 mod apply;
+mod bulk;
 mod cache;
 mod check;
 mod facts;
@@ -13,6 +14,7 @@ mod memory;
 mod merge;
 mod record;
 mod rocks;
+mod sorter;
 mod stats;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use crate::event::NodeKey;
 use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
+pub use bulk::{BulkEvents, FoldedEvents, Place};
 pub use cache::{Cached, CachedText};
 pub use check::Problems;
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
@@ -142,23 +145,32 @@ pub trait Backend: Send + Sync {
     /// [`StoreError::Engine`]; then nothing was applied.
     fn write(&self, batch: &Batch) -> Result<(), StoreError>;
 
-    /// Bulk path into a space that holds none of the keys: `pairs` ascend strictly and nothing
-    /// else writes meanwhile.
+    /// The bulk path: pairs that come in order. One at a time, and nothing else writes meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Unsorted`] at the first pair out of order, [`StoreError::Engine`]; then
-    /// nothing was applied.
-    fn ingest_sorted(
-        &self,
-        space: Space,
-        pairs: &mut dyn Iterator<Item = Pair>,
-    ) -> Result<(), StoreError>;
+    /// [`StoreError::Engine`], [`StoreError::Io`].
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, StoreError>;
 
     /// Returns when all earlier writes survive a power cut.
     ///
     /// # Errors
     /// [`StoreError::Engine`] when the engine fails.
     fn sync(&self) -> Result<(), StoreError>;
+}
+
+/// Pairs on their way into a store. Dropped before they are committed, they leave nothing.
+pub trait Bulk {
+    /// Adds a pair, in place of the one of its key, if any; in each space the keys ascend strictly.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsorted`], [`StoreError::Engine`].
+    fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
+
+    /// Has all pairs show, on disk, or none: also when the process ends meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`], [`StoreError::Io`].
+    fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 
 /// Why the store could not answer or change.

@@ -184,7 +184,7 @@ impl Evidence {
 }
 
 /// A piece of evidence with the edge that it speaks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
     /// Where the edge starts.
     pub source: NodeKey,

@@ -5,18 +5,19 @@
 //! verified when read. A lock file of ours names the process that has the store open, which
 //! RocksDB's own lock does not.
 
+mod bulk;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
     BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, Direction, IngestExternalFileOptions, IteratorMode, Options, ReadOptions,
-    SnapshotWithThreadMode, SstFileWriter, WriteBatch,
+    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, SnapshotWithThreadMode,
+    WriteBatch,
 };
 
-use super::{Backend, Batch, Pair, Reader, Scan, Space, StoreError, keyspace};
+use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError};
 
 const LOCK_FILE: &str = "predilect.lock";
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
@@ -29,7 +30,8 @@ const MAX_LOG_BYTES: u64 = 128 << 20;
 pub struct Rocks {
     db: DB,
     path: PathBuf,
-    next_file: AtomicU64,
+    /// How the files of the bulk path are written.
+    file_options: Options,
     /// Held for as long as the store is open; the system lets go of it when the process ends.
     _lock: File,
 }
@@ -48,7 +50,10 @@ impl Rocks {
             .map(|space| ColumnFamilyDescriptor::new(space.name(), family_options(&options)));
         let db = DB::open_cf_descriptors(&options, path, families)
             .map_err(|error| engine(path, &error))?;
-        Ok(Self { db, path: path.to_owned(), next_file: AtomicU64::new(0), _lock: lock })
+        let file_options = family_options(&options);
+        let store = Self { db, path: path.to_owned(), file_options, _lock: lock };
+        store.end_bulk()?;
+        Ok(store)
     }
 
     fn family(&self, space: Space) -> Result<std::sync::Arc<BoundColumnFamily<'_>>, StoreError> {
@@ -219,36 +224,8 @@ impl Backend for Rocks {
         self.db.write(writes).map_err(|error| self.failed(&error))
     }
 
-    fn ingest_sorted(
-        &self,
-        space: Space,
-        pairs: &mut dyn Iterator<Item = Pair>,
-    ) -> Result<(), StoreError> {
-        let number = self.next_file.fetch_add(1, Ordering::Relaxed);
-        let file = self.path.join(format!("0-ingest-{number}.sst"));
-        let options = family_options(&options());
-        let mut writer = SstFileWriter::create(&options);
-        writer.open(&file).map_err(|error| self.failed(&error))?;
-        let mut last: Option<Box<[u8]>> = None;
-        for (key, value) in pairs {
-            if last.as_ref().is_some_and(|last| *last >= key) {
-                drop(writer);
-                fs::remove_file(&file).map_err(io(&file))?;
-                return Err(StoreError::Unsorted { space, key: keyspace::hex(&key) });
-            }
-            writer.put(&key, &value).map_err(|error| self.failed(&error))?;
-            last = Some(key);
-        }
-        if last.is_none() {
-            drop(writer);
-            return fs::remove_file(&file).map_err(io(&file));
-        }
-        writer.finish().map_err(|error| self.failed(&error))?;
-        let mut moved = IngestExternalFileOptions::default();
-        moved.set_move_files(true);
-        self.db
-            .ingest_external_file_cf_opts(&self.family(space)?, &moved, vec![file])
-            .map_err(|error| self.failed(&error))
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, StoreError> {
+        Ok(Box::new(self.begin_bulk()?))
     }
 
     fn sync(&self) -> Result<(), StoreError> {

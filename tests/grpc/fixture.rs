@@ -44,6 +44,7 @@ pub fn load(engine: &Engine) {
         mapping: Mapping::default(),
         max_errors: 0,
         rejects: rejects.path().to_owned(),
+        ..LoadParams::default()
     };
     let report = engine.load(&params, &mut |_| {}).unwrap();
     assert_eq!((report.items.applied, report.events.applied), (10, 27));

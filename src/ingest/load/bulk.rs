@@ -1,0 +1,75 @@
+//! Events of large files: sorted and folded before the store takes them, all at once.
+
+use super::super::reject::Rejects;
+use super::super::{IngestError, mutations, rows};
+use super::{Loading, Progress, conflict};
+use crate::store::{BulkEvents, Mutation, Outcome, Place};
+
+/// Events between two words of how far the sorting is.
+const TOLD: u64 = 1_000_000;
+/// Bytes of all files from which they are large.
+const LARGE: u64 = 32 << 20;
+
+/// When events go into the store in bulk. It takes a store without events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BulkWhen {
+    /// When the files are large.
+    #[default]
+    Large,
+    /// Whenever the store has no events.
+    Always,
+    /// Never: a batch at a time, each on disk before the next.
+    Never,
+}
+
+impl Loading<'_> {
+    /// Are the events to be taken in at once, if the store allows it?
+    pub(super) fn is_bulk(&self) -> Result<bool, IngestError> {
+        let mut n_bytes = 0;
+        for path in &self.params.events {
+            let io = |source| IngestError::Io { path: path.clone(), source };
+            n_bytes += std::fs::metadata(path).map_err(io)?.len();
+        }
+        Ok(match self.params.bulk {
+            BulkWhen::Large => n_bytes >= LARGE,
+            BulkWhen::Always => true,
+            BulkWhen::Never => false,
+        })
+    }
+
+    pub(super) fn events_in_bulk(
+        &mut self,
+        mut bulk: BulkEvents<'_>,
+        rejects: &mut Rejects,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), IngestError> {
+        let files = &self.params.events;
+        for (file, path) in (0_u32..).zip(files) {
+            rows::events(path, &self.params.mapping, &mut |line, row| {
+                let Some(event) = self.checked(path, line, row, rejects)? else { return Ok(()) };
+                if let Mutation::Add(fact) = mutations::of_event(event) {
+                    bulk.add(&fact, Place { file, line })?;
+                }
+                if self.report.events.read.is_multiple_of(TOLD) {
+                    progress(Progress::Sorted(self.report.events.read));
+                }
+                Ok(())
+            })?;
+        }
+        let mut refused = Ok(());
+        let folded = bulk.fold(&mut |place, fact, outcome| {
+            if outcome == Outcome::Conflict && refused.is_ok() {
+                self.report.events.rejected += 1;
+                let reject = conflict(place.line, &Mutation::Add(fact));
+                refused = self.reject(&files[place.file as usize], &reject, rejects);
+            }
+        })?;
+        refused?;
+        self.report.events.applied += folded.applied;
+        self.report.events.unchanged += folded.unchanged;
+        folded.commit()?;
+        let counts = &self.report.events;
+        progress(Progress::Events(counts.applied + counts.unchanged));
+        Ok(())
+    }
+}

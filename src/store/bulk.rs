@@ -1,0 +1,245 @@
+//! Many events at once into a store that has none. They are sorted by id, which finds those that come
+//! twice; then by edge and time, which is the order in which an edge folds its evidence; then by the edge's
+//! other end. Each pass writes keys in order, so the store takes them in as whole files, all or none.
+//!
+//! What comes of it is, byte for byte, what the same events make when they come a batch at a time.
+
+use std::collections::HashSet;
+use std::sync::MutexGuard;
+
+use super::graph_store::{GraphStore, SEQUENCE, corrupt};
+use super::record::{
+    Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, decode, encode,
+};
+use super::sorter::{Sorted, Sorter};
+use super::{Bulk, Outcome, Space, StoreError, keyspace};
+use crate::event::NodeKey;
+use crate::schema::NodeKind;
+
+/// Nodes that are known to be sorted already; when there are more, some are sorted twice.
+const KNOWN_NODES: usize = 1 << 20;
+
+/// Where an event came from: of two with one id the one from the first place stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The number of the file.
+    pub file: u32,
+    /// The line in it.
+    pub line: u64,
+}
+
+/// Events on their way into a store. Dropped before they are committed, they leave nothing.
+pub struct BulkEvents<'a> {
+    store: &'a GraphStore,
+    sorter: Sorter,
+    max_memory: usize,
+    one_writer: MutexGuard<'a, ()>,
+}
+
+/// Events that are folded and written, but do not show yet.
+pub struct FoldedEvents<'a> {
+    bulk: Box<dyn Bulk + 'a>,
+    /// Events that will show.
+    pub applied: u64,
+    /// Events that came a second time with the same content.
+    pub unchanged: u64,
+    one_writer: MutexGuard<'a, ()>,
+}
+
+impl GraphStore {
+    /// The way in for many events; none when the store has events, or users with other edges. Nobody else
+    /// writes until it is dropped.
+    ///
+    /// It sorts in `max_memory` bytes, and keeps what does not fit in files beside the store.
+    ///
+    /// # Errors
+    /// Those of reads.
+    pub fn bulk_events(&self, max_memory: usize) -> Result<Option<BulkEvents<'_>>, StoreError> {
+        let one_writer = self.lock();
+        let reader = self.backend().reader();
+        let has_events = reader.scan(Space::Events, &[])?.next().transpose()?.is_some();
+        // Users stand before all other nodes.
+        let first = reader.scan(Space::Out, &[])?.next().transpose()?;
+        let first = first.and_then(|(key, _)| keyspace::decode_out(&key));
+        let user = first.is_some_and(|edge| edge.source.kind() == Some(NodeKind::User));
+        if has_events || user {
+            return Ok(None);
+        }
+        let sorter = Sorter::new(self.scratch(), max_memory / 2);
+        Ok(Some(BulkEvents { store: self, sorter, max_memory, one_writer }))
+    }
+}
+
+impl<'a> BulkEvents<'a> {
+    /// Takes an event's fact.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn add(&mut self, fact: &Fact, place: Place) -> Result<(), StoreError> {
+        let mut key = [0; 28];
+        key[..16].copy_from_slice(&fact.stamp().id.0);
+        key[16..20].copy_from_slice(&place.file.to_be_bytes());
+        key[20..].copy_from_slice(&place.line.to_be_bytes());
+        self.sorter.push(&key, &encode(fact))
+    }
+
+    /// Folds the events; `again` is told of each whose id was there before: [`Outcome::Unchanged`] with the
+    /// same content, [`Outcome::Conflict`] with other.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Engine`], [`StoreError::Collision`]; then nothing is left.
+    pub fn fold(
+        self,
+        again: &mut dyn FnMut(Place, Fact, Outcome),
+    ) -> Result<FoldedEvents<'a>, StoreError> {
+        let bulk = self.store.backend().bulk()?;
+        let (mut applied, mut unchanged) = (0, 0);
+        let sorter = |share| Sorter::new(self.store.scratch(), self.max_memory / share);
+        let (evidence, inward, nodes) = (sorter(4), sorter(8), sorter(8));
+        let mut fold = Fold { store: self.store, bulk, evidence, nodes, known: HashSet::new() };
+        let mut events = self.sorter.finish()?;
+        let mut last: Option<(EvidenceId, Fact)> = None;
+        while let Some((key, value)) = events.next()? {
+            let (id, place) = arrival(key).ok_or_else(|| corrupt(Space::Events, key))?;
+            let fact: Fact = decode(Space::Events, key, value)?;
+            if let Some((_, first)) = last.as_ref().filter(|(known, _)| *known == id) {
+                let same = *first == fact;
+                unchanged += u64::from(same);
+                again(place, fact, if same { Outcome::Unchanged } else { Outcome::Conflict });
+                continue;
+            }
+            fold.event(id, &fact)?;
+            applied += 1;
+            last = Some((id, fact));
+        }
+        drop(events);
+        let bulk = fold.finish(inward)?;
+        Ok(FoldedEvents { bulk, applied, unchanged, one_writer: self.one_writer })
+    }
+}
+
+impl FoldedEvents<'_> {
+    /// Has the events show, on disk: all of them, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`], [`StoreError::Io`].
+    pub fn commit(self) -> Result<(), StoreError> {
+        let Self { bulk, one_writer, .. } = self;
+        let done = bulk.commit();
+        drop(one_writer);
+        done
+    }
+}
+
+/// Which event it is and where it came from.
+fn arrival(key: &[u8]) -> Option<(EvidenceId, Place)> {
+    let id = EvidenceId(key.get(..16)?.try_into().ok()?);
+    let file = u32::from_be_bytes(key.get(16..20)?.try_into().ok()?);
+    let line = u64::from_be_bytes(key.get(20..)?.try_into().ok()?);
+    Some((id, Place { file, line }))
+}
+
+/// What the events become: some of it can be written at once, the rest is sorted first.
+struct Fold<'a> {
+    store: &'a GraphStore,
+    bulk: Box<dyn Bulk + 'a>,
+    evidence: Sorter,
+    nodes: Sorter,
+    known: HashSet<NodeId>,
+}
+
+impl<'a> Fold<'a> {
+    /// Takes the events, ascending by id.
+    fn event(&mut self, id: EvidenceId, fact: &Fact) -> Result<(), StoreError> {
+        let edge = fact.edge();
+        let stamp = Stamp { at: fact.at, id };
+        self.bulk.put(Space::Events, &id.0, &encode(&(edge, stamp.at)))?;
+        if let Evidence::Event { text: Some(text), .. } = &fact.evidence {
+            let state = encode(&ExtractionState::unread(text));
+            self.bulk.put(Space::Extractions, &id.0, &state)?;
+        }
+        self.evidence.push(&keyspace::evidence(&edge, &stamp), &encode(&fact.evidence))?;
+        for (id, key) in [(edge.source, &fact.source), (edge.target, &fact.target)] {
+            if self.known.len() >= KNOWN_NODES {
+                self.known.clear();
+            }
+            if self.known.insert(id) {
+                self.nodes.push(&keyspace::node(id), &encode(key))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all but the events, of which there are no more.
+    fn finish(self, mut inward: Sorter) -> Result<Box<dyn Bulk + 'a>, StoreError> {
+        let Self { store, mut bulk, evidence, nodes, .. } = self;
+        put_edges(store, &mut *bulk, evidence.finish()?, &mut inward)?;
+        let mut inward = inward.finish()?;
+        while let Some((key, value)) = inward.next()? {
+            bulk.put(Space::In, key, value)?;
+        }
+        put_nodes(store, &mut *bulk, nodes.finish()?)?;
+        bulk.put(Space::Meta, SEQUENCE, &encode(&(store.sequence()? + 1)))?;
+        Ok(bulk)
+    }
+}
+
+/// Writes the evidence, and each edge when all of its evidence is folded.
+fn put_edges(
+    store: &GraphStore,
+    bulk: &mut dyn Bulk,
+    mut evidence: Sorted,
+    inward: &mut Sorter,
+) -> Result<(), StoreError> {
+    let mut put = |(key, edge): (EdgeKey, Edge)| {
+        let value = encode(&edge);
+        inward.push(&keyspace::inward(&key), &value)?;
+        Ok::<_, StoreError>((keyspace::out(&key), value))
+    };
+    let mut current: Option<(EdgeKey, Edge)> = None;
+    while let Some((place, value)) = evidence.next()? {
+        bulk.put(Space::Evidence, place, value)?;
+        let (key, stamp) =
+            keyspace::decode_evidence(place).ok_or_else(|| corrupt(Space::Evidence, place))?;
+        let piece: Evidence = decode(Space::Evidence, place, value)?;
+        if let Some(done) = current.take_if(|(known, _)| *known != key) {
+            let (place, value) = put(done)?;
+            bulk.put(Space::Out, &place, &value)?;
+        }
+        let relation = store.schema().relation(key.relation);
+        let half_life = relation.and_then(|relation| relation.half_life_days);
+        let before = current.take().map(|(_, folded)| folded);
+        current = Some((key, Edge::fold(before, stamp.at, &piece, half_life)));
+    }
+    if let Some(done) = current {
+        let (place, value) = put(done)?;
+        bulk.put(Space::Out, &place, &value)?;
+    }
+    Ok(())
+}
+
+/// Writes the nodes that the store does not have.
+fn put_nodes(store: &GraphStore, bulk: &mut dyn Bulk, mut nodes: Sorted) -> Result<(), StoreError> {
+    let view = store.view();
+    let mut last: Option<(NodeId, NodeKey)> = None;
+    while let Some((place, value)) = nodes.next()? {
+        let id = keyspace::decode_node(place).ok_or_else(|| corrupt(Space::Nodes, place))?;
+        let key: NodeKey = decode(Space::Nodes, place, value)?;
+        let known = match last.take_if(|(known, _)| *known == id) {
+            Some((_, first)) => Some(first),
+            None => view.node(id)?.map(|node| node.key),
+        };
+        match known {
+            Some(first) if first != key => {
+                return Err(StoreError::Collision { first, second: key });
+            }
+            Some(_) => {}
+            None => {
+                let node = Node { key: key.clone(), document: None };
+                bulk.put(Space::Nodes, place, &encode(&node))?;
+            }
+        }
+        last = Some((id, key));
+    }
+    Ok(())
+}
