@@ -13,7 +13,7 @@ use super::names::{Name, Names};
 use super::{Base, Snapshot, worth};
 use crate::graph::{CompactGraph, EdgeData, GraphError, NodeIndex, Overlay};
 use crate::schema::{NodeKind, Schema, Timestamp};
-use crate::store::{Edge, EdgeKey, Merges, NodeId, StoreError, View};
+use crate::store::{EdgeKey, Merges, NodeId, StoreError, View};
 use crate::traverse::WeightTable;
 
 /// Why no snapshot could be built.
@@ -52,14 +52,14 @@ impl Snapshot {
                 names.push(Name::of(node, None));
             }
         }
-        let rules = (&*schema, &merges);
-        let (mut edges, mut last) = read_edges(view, rules, &ids, None)?;
-        if let Some(as_of) = as_of.filter(|as_of| last.is_some_and(|last| last > *as_of)) {
-            (edges, last) = read_edges(view, rules, &ids, Some(as_of))?;
+        let places = Places::new(&ids);
+        let mut read = Read::of(view, &merges, &places, None)?;
+        if let Some(as_of) = as_of.filter(|as_of| read.last.is_some_and(|last| last > *as_of)) {
+            read = Read::of(view, &merges, &places, Some(as_of))?;
         }
-        label(&schema, &mut names, &titled, &mut edges);
-        let graph = edges.into_iter().map(|(source, target, data, _)| (source, target, data));
-        let graph = Arc::new(CompactGraph::from_sorted_edges(ids.len(), graph)?);
+        let Read { edges, last, spellings } = read;
+        label(&mut names, &titled, spellings);
+        let graph = Arc::new(CompactGraph::from_sorted_edges(ids.len(), edges)?);
         let last = last.unwrap_or(Timestamp::MIN);
         let as_of = as_of.unwrap_or(last);
         let clock = as_of.min(last);
@@ -108,56 +108,97 @@ fn norms(graph: &CompactGraph, names: &[Name], worth: &WeightTable) -> Vec<f64> 
     (0..graph.node_count()).map(|index| norm(NodeIndex::new(index))).collect()
 }
 
-/// Ends, data, and the spelling of the target.
-type Row = (u32, u32, EdgeData, Option<String>);
+/// Where each id is in an ascending list. Ids are hashes, so their upper bits nearly tell.
+struct Places<'a> {
+    ids: &'a [NodeId],
+    /// By upper bits: the first id that has them, or more.
+    starts: Vec<u32>,
+    shift: u32,
+}
 
-/// Every edge as it is read, and the time of the last event; with `until`, of those up to then.
-fn read_edges(
-    view: &View<'_>,
-    (schema, merges): (&Schema, &Merges),
-    ids: &[NodeId],
-    until: Option<Timestamp>,
-) -> Result<(Vec<Row>, Option<Timestamp>), SnapshotError> {
-    let mut rows = Vec::new();
-    let mut last = None;
-    for item in view.edges_as_read(merges, until)? {
-        let (key, edge) = item?;
-        if fades(schema, &key) {
-            last = last.max(Some(edge.last));
+impl<'a> Places<'a> {
+    fn new(ids: &'a [NodeId]) -> Self {
+        // Three bits for the kind, and about as many beginnings of a hash as there are ids.
+        let n_bits = (ids.len().max(1).ilog2() + 3).min(30);
+        let shift = u64::BITS - n_bits;
+        let mut starts = vec![0_u32; (1 << n_bits) + 1];
+        for id in ids {
+            starts[(id.0 >> shift) as usize + 1] += 1;
         }
-        rows.extend(row(ids, &key, edge));
+        let mut total = 0;
+        for start in &mut starts {
+            total += *start;
+            *start = total;
+        }
+        Self { ids, starts, shift }
     }
-    Ok((rows, last))
+
+    fn find(&self, id: NodeId) -> Option<u32> {
+        let at = (id.0 >> self.shift) as usize;
+        let (start, end) = (self.starts[at] as usize, self.starts[at + 1] as usize);
+        let place = self.ids[start..end].binary_search(&id).ok()?;
+        u32::try_from(start + place).ok()
+    }
+}
+
+/// How often entities are spelled in which way: by the catalogue, and by texts.
+type Spellings = [HashMap<String, usize>; 2];
+
+/// What one scan of the edges tells.
+struct Read {
+    /// Ends and data, ascending.
+    edges: Vec<(u32, u32, EdgeData)>,
+    /// The time of the last event.
+    last: Option<Timestamp>,
+    /// By entity.
+    spellings: HashMap<u32, Spellings>,
+}
+
+impl Read {
+    /// Every edge as it is read; with `until`, of what happened up to then.
+    fn of(
+        view: &View<'_>,
+        merges: &Merges,
+        places: &Places<'_>,
+        until: Option<Timestamp>,
+    ) -> Result<Self, SnapshotError> {
+        let schema = view.schema();
+        let reviews = schema.reviews.as_ref();
+        let by_text = |relation| {
+            relation == schema.mentions()
+                || reviews.is_some_and(|rules| [rules.relation, rules.action].contains(&relation))
+        };
+        let mut read = Self { edges: Vec::new(), last: None, spellings: HashMap::new() };
+        for item in view.edges_as_read(merges, until)? {
+            let (key, edge) = item?;
+            if fades(schema, &key) {
+                read.last = read.last.max(Some(edge.last));
+            }
+            let Some(source) = places.find(key.source) else { continue };
+            let Some(target) = places.find(key.target) else { continue };
+            read.edges.push((
+                source,
+                target,
+                EdgeData::new(key.relation, edge.sum as f32, edge.last),
+            ));
+            if let Some(surface) = edge.surface {
+                let spellings = read.spellings.entry(target).or_default();
+                let of_kind = &mut spellings[usize::from(by_text(key.relation))];
+                *of_kind.entry(surface).or_default() += 1;
+            }
+        }
+        Ok(read)
+    }
 }
 
 fn fades(schema: &Schema, key: &EdgeKey) -> bool {
     schema.relation(key.relation).is_some_and(|relation| relation.half_life_days.is_some())
 }
 
-fn row(ids: &[NodeId], key: &EdgeKey, edge: Edge) -> Option<Row> {
-    let index = |id| ids.binary_search(&id).ok().and_then(|index| u32::try_from(index).ok());
-    let data = EdgeData::new(key.relation, edge.sum as f32, edge.last);
-    Some((index(key.source)?, index(key.target)?, data, edge.surface))
-}
-
 /// Labels each entity without a title as most catalogue fields spell it; of equals, the spelling
 /// that sorts first. Texts write names as their sentences need them, so what they say counts only
 /// for an entity that no catalogue names.
-fn label(schema: &Schema, names: &mut [Name], titled: &[bool], rows: &mut [Row]) {
-    /// By the catalogue and by texts: how often each spelling is there.
-    type Spellings = [HashMap<String, usize>; 2];
-    let reviews = schema.reviews.as_ref();
-    let by_text = |relation| {
-        relation == schema.mentions()
-            || reviews.is_some_and(|rules| [rules.relation, rules.action].contains(&relation))
-    };
-    let mut spellings: HashMap<u32, Spellings> = HashMap::new();
-    for (_, target, data, surface) in rows {
-        if let Some(surface) = surface.take() {
-            let of_target = spellings.entry(*target).or_default();
-            *of_target[usize::from(by_text(data.relation))].entry(surface).or_default() += 1;
-        }
-    }
+fn label(names: &mut [Name], titled: &[bool], spellings: HashMap<u32, Spellings>) {
     for (target, spellings) in spellings {
         let place = NodeIndex::new(target as usize).index();
         let best = |spellings: HashMap<String, usize>| {
