@@ -82,6 +82,7 @@ fn reviews_and_events_that_come_twice_are_the_same_in_bulk() {
     // Over the budget, nothing is written.
     let strict = format!("{load} --store strict --bulk always --max-errors 2");
     folder.check(&strict, 4);
+    assert!(!folder.path("strict/bulk").exists());
     assert_eq!(stats(&folder, "strict")["events"], serde_json::json!({}));
 }
 

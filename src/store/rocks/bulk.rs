@@ -4,7 +4,7 @@
 //! store, and whoever opens it next takes in what was not yet taken in. Files without it are the remains of a
 //! process that was ended, and are removed. A file that is taken in twice changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -38,10 +38,9 @@ impl Rocks {
     }
 
     pub(super) fn begin_bulk(&self) -> Result<RocksBulk<'_>, StoreError> {
+        // What an earlier one committed and could not take in belongs to the store.
+        self.end_bulk()?;
         let folder = self.bulk_folder();
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(io(&folder))?;
-        }
         fs::create_dir(&folder).map_err(io(&folder))?;
         Ok(RocksBulk { store: self, parts: BTreeMap::new() })
     }
@@ -68,18 +67,30 @@ impl Rocks {
     }
 }
 
+impl Drop for RocksBulk<'_> {
+    /// Removes what was not committed.
+    fn drop(&mut self) {
+        self.parts.clear();
+        let folder = self.store.bulk_folder();
+        if !folder.join(COMMIT).exists() {
+            // What cannot be removed now is removed when the store is opened.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
 impl Bulk for RocksBulk<'_> {
     fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let store = self.store;
         let part = match self.parts.entry(space) {
-            std::collections::btree_map::Entry::Occupied(part) => {
+            Entry::Occupied(part) => {
                 let part = part.into_mut();
                 if part.last.as_slice() >= key {
                     return Err(StoreError::Unsorted { space, key: keyspace::hex(key) });
                 }
                 part
             }
-            std::collections::btree_map::Entry::Vacant(place) => {
+            Entry::Vacant(place) => {
                 let writer = SstFileWriter::create(&store.file_options);
                 writer.open(store.bulk_file(space)).map_err(|error| store.failed(&error))?;
                 place.insert(Part { writer, last: Vec::new() })
@@ -91,9 +102,9 @@ impl Bulk for RocksBulk<'_> {
         Ok(())
     }
 
-    fn commit(self: Box<Self>) -> Result<(), StoreError> {
+    fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         let store = self.store;
-        for (_, mut part) in self.parts {
+        for (_, mut part) in std::mem::take(&mut self.parts) {
             part.writer.finish().map_err(|error| store.failed(&error))?;
         }
         let folder = store.bulk_folder();
