@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use petgraph::Direction;
 
-pub(super) use self::build::accumulate;
+pub(crate) use self::build::accumulate;
 use super::{EdgeData, EdgeIndex, EdgeReference, Edges, NodeIndex};
 use crate::schema::RelationId;
 

@@ -13,6 +13,7 @@ mod overlay;
 pub(crate) mod pages;
 mod visit;
 
+pub(crate) use self::compact::accumulate;
 pub use self::{
     compact::{CompactGraph, Rows},
     error::GraphError,

@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::background::Background;
 use super::names::{Name, Names};
 use super::{Base, Snapshot, worth};
-use crate::graph::{CompactGraph, EdgeData, GraphError, NodeIndex, Overlay};
+use crate::graph::{CompactGraph, EdgeData, GraphError, NodeIndex, Overlay, accumulate};
 use crate::schema::{NodeKind, Schema, Timestamp};
 use crate::store::{EdgeKey, Merges, NodeId, StoreError, View};
 use crate::traverse::WeightTable;
@@ -125,11 +125,7 @@ impl<'a> Places<'a> {
         for id in ids {
             starts[(id.0 >> shift) as usize + 1] += 1;
         }
-        let mut total = 0;
-        for start in &mut starts {
-            total += *start;
-            *start = total;
-        }
+        accumulate(&mut starts);
         Self { ids, starts, shift }
     }
 

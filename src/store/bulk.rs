@@ -113,7 +113,10 @@ impl<'a> BulkEvents<'a> {
             last = Some((id, fact));
         }
         drop(events);
-        let bulk = fold.finish(inward)?;
+        let mut bulk = fold.finish(inward)?;
+        if applied > 0 {
+            bulk.put(Space::Meta, SEQUENCE, &encode(&(self.store.sequence()? + 1)))?;
+        }
         Ok(FoldedEvents { bulk, applied, unchanged, one_writer: self.one_writer })
     }
 }
@@ -179,7 +182,6 @@ impl<'a> Fold<'a> {
             bulk.put(Space::In, key, value)?;
         }
         put_nodes(store, &mut *bulk, nodes.finish()?)?;
-        bulk.put(Space::Meta, SEQUENCE, &encode(&(store.sequence()? + 1)))?;
         Ok(bulk)
     }
 }
@@ -196,6 +198,7 @@ fn put_edges(
         inward.push(&keyspace::inward(&key), &value)?;
         Ok::<_, StoreError>((keyspace::out(&key), value))
     };
+    let view = store.view();
     let mut current: Option<(EdgeKey, Edge)> = None;
     while let Some((place, value)) = evidence.next()? {
         bulk.put(Space::Evidence, place, value)?;
@@ -206,8 +209,7 @@ fn put_edges(
             let (place, value) = put(done)?;
             bulk.put(Space::Out, &place, &value)?;
         }
-        let relation = store.schema().relation(key.relation);
-        let half_life = relation.and_then(|relation| relation.half_life_days);
+        let half_life = view.half_life(&key);
         let before = current.take().map(|(_, folded)| folded);
         current = Some((key, Edge::fold(before, stamp.at, &piece, half_life)));
     }

@@ -207,7 +207,7 @@ impl View<'_> {
         })))
     }
 
-    fn half_life(&self, edge: &EdgeKey) -> Option<f64> {
+    pub(super) fn half_life(&self, edge: &EdgeKey) -> Option<f64> {
         self.schema.relation(edge.relation).and_then(|relation| relation.half_life_days)
     }
 

@@ -20,7 +20,7 @@ const WARM_UP: usize = 64;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Each round encodes all texts, tokenising included; no answer is kept from one round to the next.
-Batches hold --batch texts of any lengths and no padding. CPU seconds are told on Linux.
+Batches hold --batch texts of any lengths and no padding. CPU seconds are told where the system tells them.
 
 Example:
   predilect bench extract --input titles.txt --threads 1 --precision int8 --output json")]

@@ -267,7 +267,7 @@ impl Measured {
     }
 }
 
-/// Does every node of every walk have an edge with the one before it?
+/// Does every node have an edge with the one before it? One walk in a hundred is looked at.
 fn all_are_edges(graph: &CompactGraph, walks: &[u32], length: usize) -> bool {
     let rows = [Direction::Outgoing, Direction::Incoming].map(|direction| graph.rows(direction));
     walks.chunks_exact(length).step_by(101).all(|walk| {

@@ -195,7 +195,7 @@ fn ascend(offsets: &[u32], others: &[u32]) -> bool {
 }
 
 /// Turns counts, shifted by one place, into offsets.
-pub(in crate::graph) fn accumulate(offsets: &mut [u32]) {
+pub(crate) fn accumulate(offsets: &mut [u32]) {
     let mut total = 0;
     for offset in offsets {
         total += *offset;

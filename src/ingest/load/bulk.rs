@@ -1,5 +1,7 @@
 //! Events of large files: sorted and folded before the store takes them, all at once.
 
+use std::path::PathBuf;
+
 use super::super::reject::Rejects;
 use super::super::{IngestError, mutations, rows};
 use super::{Loading, Progress, conflict};
@@ -25,16 +27,20 @@ pub enum BulkWhen {
 impl Loading<'_> {
     /// Are the events to be taken in at once, if the store allows it?
     pub(super) fn is_bulk(&self) -> Result<bool, IngestError> {
-        let mut n_bytes = 0;
-        for path in &self.params.events {
-            let io = |source| IngestError::Io { path: path.clone(), source };
-            n_bytes += std::fs::metadata(path).map_err(io)?.len();
-        }
         Ok(match self.params.bulk {
-            BulkWhen::Large => n_bytes >= LARGE,
+            BulkWhen::Large => self.n_bytes()? >= LARGE,
             BulkWhen::Always => true,
             BulkWhen::Never => false,
         })
+    }
+
+    /// The bytes of all files of events.
+    fn n_bytes(&self) -> Result<u64, IngestError> {
+        let size = |path: &PathBuf| match std::fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(source) => Err(IngestError::Io { path: path.clone(), source }),
+        };
+        self.params.events.iter().map(size).sum()
     }
 
     pub(super) fn events_in_bulk(
