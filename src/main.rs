@@ -1,13 +1,23 @@
 //! Predilect's command line: parses, calls, and turns the result into an exit code.
 
-use std::process::ExitCode;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use predilect::cli;
 
-fn main() -> ExitCode {
-    cli::run(std::env::args_os(), interrupts).into()
+fn main() {
+    leave(cli::run(std::env::args_os(), interrupts));
+}
+
+/// Ends the program as it stands. A call that nobody waits for any more may still be inside RocksDB, whose
+/// statics the ordinary way out would take down under it; what was acknowledged is on disk.
+#[expect(unsafe_code, reason = "the standard library has no way out without exit handlers")]
+fn leave(code: cli::ExitCode) -> ! {
+    // Whoever read the answer may be gone.
+    let _ = std::io::stdout().flush();
+    // SAFETY: it takes a number and does not return.
+    unsafe { libc::_exit(code as i32) }
 }
 
 /// A flag that the first Ctrl-C or end signal sets, so that a load can finish what it has at hand;
@@ -23,7 +33,7 @@ fn interrupts() -> Arc<AtomicBool> {
             set.store(true, Ordering::Relaxed);
         }
         if runtime.block_on(signal()).is_ok() {
-            std::process::exit(cli::ExitCode::Interrupted as i32);
+            leave(cli::ExitCode::Interrupted);
         }
     });
     flag

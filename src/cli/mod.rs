@@ -56,12 +56,6 @@ pub enum ExitCode {
     Interrupted = 5,
 }
 
-impl From<ExitCode> for std::process::ExitCode {
-    fn from(code: ExitCode) -> Self {
-        Self::from(code as u8)
-    }
-}
-
 /// Gives the flag that is set when the user wants the program to end.
 pub type Interrupts = fn() -> Arc<AtomicBool>;
 

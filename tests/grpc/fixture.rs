@@ -155,6 +155,10 @@ impl Drop for Server {
         // Twice: a test that failed must not wait for its calls.
         self.stop.stop();
         self.stop.stop();
+        // The store closes before the process may end: RocksDB must not outlive its statics.
+        if let Some(served) = self.served.take() {
+            let _ = served.join();
+        }
     }
 }
 
