@@ -68,7 +68,7 @@ impl From<Bulk> for BulkWhen {
 }
 
 /// Reads a number of bytes: `512MB`, `2GB`, `1000000`.
-fn parse_bytes(text: &str) -> Result<usize, String> {
+pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
         "" | "B" => 1,

@@ -15,6 +15,7 @@ mod export;
 mod extract;
 mod generate;
 mod load;
+mod load_edges;
 mod merge;
 mod progress;
 mod query;
@@ -78,6 +79,7 @@ Start with: predilect demo";
 enum Command {
     Demo(demo::Args),
     Load(load::Args),
+    LoadEdges(load_edges::Args),
     Extract(extract::Args),
     Query(query::Args),
     Export(export::Args),
@@ -150,6 +152,7 @@ fn dispatch(
     match command {
         Command::Demo(args) => args.run(out, interrupts),
         Command::Load(args) => args.run(out, interrupts),
+        Command::LoadEdges(args) => args.run(out, interrupts),
         Command::Extract(args) => args.run(out, interrupts),
         Command::Query(args) => args.run(out),
         Command::Export(args) => args.run(out),

@@ -11,7 +11,8 @@ use crate::store::{Evidence, NodeId, StoreError, View};
 /// One event of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Act {
-    /// The sender's id of the event; an opinion has that of its review.
+    /// The sender's id of the event; an opinion has that of its review, what a file of edges says has
+    /// none.
     pub event_id: String,
     /// What the user did.
     pub action: RelationId,
@@ -76,6 +77,7 @@ impl History {
             let (event_id, strength, value) = match evidence {
                 Evidence::Event { event_id, strength, value, .. } => (event_id, strength, value),
                 Evidence::Opinion { event_id, strength, .. } => (event_id, strength, None),
+                Evidence::Given { weight } => (String::new(), f64::from(weight), None),
                 Evidence::Attribute { .. } | Evidence::Mention { .. } => continue,
             };
             let Some(target) = snapshot.names().find(edge.target) else { continue };

@@ -52,7 +52,7 @@ impl TextSpan {
                 method: format!("model:{polarity}"),
                 event_id: Some(event_id),
             }),
-            Evidence::Event { .. } | Evidence::Attribute { .. } => None,
+            Evidence::Event { .. } | Evidence::Attribute { .. } | Evidence::Given { .. } => None,
         }
     }
 }

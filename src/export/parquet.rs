@@ -313,6 +313,7 @@ impl EvidenceColumns {
                 ];
                 ("mention", false, object(detail))
             }
+            Evidence::Given { .. } => ("given", true, object([])),
         };
         self.at.append_option(time(row.stamp.at, timed));
         self.strength.append_value(row.evidence.strength());

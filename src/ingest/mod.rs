@@ -2,6 +2,7 @@
 
 mod backlog;
 mod catalogue;
+mod edges;
 mod load;
 mod mapping;
 pub mod mutations;
@@ -22,6 +23,7 @@ use crate::store::StoreError;
 
 pub use backlog::{Backlog, Extracted, extract_backlog};
 pub use catalogue::Catalogue;
+pub use edges::{EdgeParams, EdgeReport, load_edges};
 pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
 

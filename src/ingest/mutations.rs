@@ -44,7 +44,7 @@ pub fn of_document(
     let known = known.iter().filter(|fact| match fact.evidence {
         Evidence::Attribute { .. } => true,
         Evidence::Mention { .. } => textless,
-        Evidence::Event { .. } | Evidence::Opinion { .. } => false,
+        Evidence::Event { .. } | Evidence::Opinion { .. } | Evidence::Given { .. } => false,
     });
     let mut mutations = vec![Mutation::Describe(key.clone(), Some(document))];
     mutations.extend(replacing(known, said));

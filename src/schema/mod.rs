@@ -55,7 +55,9 @@ impl fmt::Display for NodeKind {
 }
 
 /// A relation of the schema, as written on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct RelationId(pub u16);
 
 /// How an event's value scales its weight.

@@ -13,7 +13,7 @@ use super::merge::Merge;
 use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, encode,
 };
-use super::{Batch, Space, StoreError, keyspace};
+use super::{Batch, Side, Space, StoreError, keyspace};
 use crate::event::{Document, NodeKey};
 use crate::schema::NodeKind;
 
@@ -190,8 +190,10 @@ impl<'a> Change<'a> {
             if let Evidence::Event { text: Some(text), .. } = &fact.evidence {
                 self.reviews.insert(stamp.id, Some(ExtractionState::unread(text)));
             }
-        } else if self.evidence(&edge, &stamp)?.as_ref() == Some(&fact.evidence) {
-            return Ok(Outcome::Unchanged);
+        } else if let Some(known) = self.evidence(&edge, &stamp)? {
+            if known == fact.evidence || known.outweighs(&fact.evidence) {
+                return Ok(Outcome::Unchanged);
+            }
         }
         self.touch(&fact.source)?;
         self.touch(&fact.target)?;
@@ -254,6 +256,15 @@ impl<'a> Change<'a> {
         let mut named = BTreeSet::new();
         for (edge, change) in std::mem::take(&mut self.edges) {
             let folded = self.fold(&edge, &change)?;
+            // A packed edge that is touched is written out first.
+            let was_packed = self.view.was_packed(&edge)?;
+            if was_packed {
+                for item in self.view.packed(Side::Out, &keyspace::out(&edge))? {
+                    let (_, stamp, evidence) = item?;
+                    let key = keyspace::evidence(&edge, &stamp);
+                    self.batch.put(Space::Evidence, &key, encode(&evidence));
+                }
+            }
             for (stamp, evidence) in &change {
                 let key = keyspace::evidence(&edge, stamp);
                 match evidence {
@@ -268,8 +279,14 @@ impl<'a> Change<'a> {
                 self.batch.put(Space::In, &inward, value);
                 named.extend([edge.source, edge.target]);
             } else {
-                self.batch.delete(Space::Out, &out);
-                self.batch.delete(Space::In, &inward);
+                if was_packed {
+                    // Without these it would show again.
+                    self.batch.put(Space::Out, &out, Vec::new());
+                    self.batch.put(Space::In, &inward, Vec::new());
+                } else {
+                    self.batch.delete(Space::Out, &out);
+                    self.batch.delete(Space::In, &inward);
+                }
                 gone.insert(edge);
             }
         }

@@ -47,8 +47,8 @@ pub struct FoldedEvents<'a> {
 }
 
 impl GraphStore {
-    /// The way in for many events; none when the store has events, or users with other edges. Nobody else
-    /// writes until it is dropped.
+    /// The way in for many events; none when the store has events, users with other edges, or packed edges.
+    /// Nobody else writes until it is dropped.
     ///
     /// It sorts in `max_memory` bytes, and keeps what does not fit in files beside the store.
     ///
@@ -57,12 +57,13 @@ impl GraphStore {
     pub fn bulk_events(&self, max_memory: usize) -> Result<Option<BulkEvents<'_>>, StoreError> {
         let one_writer = self.lock();
         let reader = self.backend().reader();
-        let has_events = reader.scan(Space::Events, &[])?.next().transpose()?.is_some();
+        let has =
+            |space| Ok::<_, StoreError>(reader.scan(space, &[])?.next().transpose()?.is_some());
         // Users stand before all other nodes.
         let first = reader.scan(Space::Out, &[])?.next().transpose()?;
         let first = first.and_then(|(key, _)| keyspace::decode_out(&key));
         let user = first.is_some_and(|edge| edge.source.kind() == Some(NodeKind::User));
-        if has_events || user {
+        if user || has(Space::Events)? || has(Space::Packed)? {
             return Ok(None);
         }
         let sorter = Sorter::new(self.scratch(), max_memory / 2);

@@ -1,11 +1,12 @@
 //! The rules of the graph, for every engine: what is read here; what is written in `apply`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::packed::{Numbers, Side};
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId};
 use super::record::{Stamp, decode};
-use super::{Backend, Batch, ENGINES, Reader, Scan, Space, StoreError, keyspace};
+use super::{Backend, Batch, ENGINES, Reader, Space, StoreError, keyspace};
 use crate::event::NodeKey;
 use crate::schema::{self, RelationId, Schema};
 
@@ -27,6 +28,8 @@ pub struct GraphStore {
     scratch: PathBuf,
     /// One writer at a time: a change reads what it folds into.
     pub(super) writer: Mutex<()>,
+    /// What the nodes of packed rows are called; none while nothing is packed.
+    pub(super) numbers: RwLock<Option<Arc<Numbers>>>,
 }
 
 impl GraphStore {
@@ -75,7 +78,8 @@ impl GraphStore {
             text
         };
         let (schema, scratch) = (Schema::parse(&text)?, std::env::temp_dir());
-        Ok(Self { backend, schema, scratch, writer: Mutex::new(()) })
+        let numbers = RwLock::new(Numbers::read(&*backend.reader())?.map(Into::into));
+        Ok(Self { backend, schema, scratch, writer: Mutex::new(()), numbers })
     }
 
     /// The schema that the store was made with.
@@ -98,7 +102,8 @@ impl GraphStore {
 
     /// A consistent view: later writes do not show.
     pub fn view(&self) -> View<'_> {
-        View { reader: self.backend.reader(), schema: &self.schema }
+        let numbers = self.numbers.read().unwrap_or_else(PoisonError::into_inner);
+        View { reader: self.backend.reader(), schema: &self.schema, numbers: numbers.clone() }
     }
 
     pub(super) fn scratch(&self) -> &Path {
@@ -119,6 +124,7 @@ impl GraphStore {
 pub struct View<'a> {
     pub(super) reader: Box<dyn Reader + 'a>,
     pub(super) schema: &'a Schema,
+    pub(super) numbers: Option<Arc<Numbers>>,
 }
 
 impl View<'_> {
@@ -161,7 +167,7 @@ impl View<'_> {
     /// # Errors
     /// Those of a read.
     pub fn edge(&self, edge: &EdgeKey) -> Result<Option<Edge>, StoreError> {
-        self.record(Space::Out, &keyspace::out(edge))
+        self.edge_on(Side::Out, edge)
     }
 
     /// Every edge, ascending by source, relation and target.
@@ -169,7 +175,7 @@ impl View<'_> {
     /// # Errors
     /// Those of a read; a later one is an item.
     pub fn edges(&self) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
-        Ok(edges(Space::Out, self.reader.scan(Space::Out, &[])?))
+        self.edges_under(Side::Out, &[])
     }
 
     /// The edges that start at a node, ascending by relation and target.
@@ -177,7 +183,7 @@ impl View<'_> {
     /// # Errors
     /// Those of a read; a later one is an item.
     pub fn edges_out(&self, id: NodeId) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
-        Ok(edges(Space::Out, self.reader.scan(Space::Out, &keyspace::node(id))?))
+        self.edges_under(Side::Out, &keyspace::node(id))
     }
 
     /// The edges that lead to a node, ascending by relation and source.
@@ -185,7 +191,7 @@ impl View<'_> {
     /// # Errors
     /// Those of a read; a later one is an item.
     pub fn edges_in(&self, id: NodeId) -> Result<Items<'_, (EdgeKey, Edge)>, StoreError> {
-        Ok(edges(Space::In, self.reader.scan(Space::In, &keyspace::node(id))?))
+        self.edges_under(Side::In, &keyspace::node(id))
     }
 
     /// The evidence of every edge whose key starts with `prefix`, ascending by edge and time.
@@ -196,12 +202,13 @@ impl View<'_> {
         &self,
         prefix: &[u8],
     ) -> Result<Items<'_, (EdgeKey, Stamp, Evidence)>, StoreError> {
-        Ok(Box::new(self.reader.scan(Space::Evidence, prefix)?.map(|pair| {
+        let records = self.reader.scan(Space::Evidence, prefix)?.map(|pair| {
             let (key, value) = pair?;
             let (edge, stamp) =
                 keyspace::decode_evidence(&key).ok_or_else(|| corrupt(Space::Evidence, &key))?;
             Ok((edge, stamp, decode(Space::Evidence, &key, &value)?))
-        })))
+        });
+        self.evidence_merged(Box::new(records), prefix)
     }
 
     /// All evidence there is, ascending by edge and time.
@@ -265,7 +272,17 @@ impl View<'_> {
         edge: &EdgeKey,
         stamp: &Stamp,
     ) -> Result<Option<Evidence>, StoreError> {
-        self.record(Space::Evidence, &keyspace::evidence(edge, stamp))
+        let record = self.record(Space::Evidence, &keyspace::evidence(edge, stamp))?;
+        if record.is_some() || self.numbers.is_none() {
+            return Ok(record);
+        }
+        for piece in self.packed(Side::Out, &keyspace::out(edge))? {
+            let (_, at, evidence) = piece?;
+            if at == *stamp {
+                return Ok(Some(evidence));
+            }
+        }
+        Ok(None)
     }
 
     /// What a document's mentions were made from, if it has been through extraction.
@@ -326,17 +343,6 @@ impl View<'_> {
         let value = self.reader.get(space, key)?;
         value.map(|value| decode(space, key, &value)).transpose()
     }
-}
-
-fn edges(space: Space, scan: Scan<'_>) -> Items<'_, (EdgeKey, Edge)> {
-    Box::new(scan.map(move |pair| {
-        let (key, value) = pair?;
-        let edge = match space {
-            Space::In => keyspace::decode_inward(&key),
-            _ => keyspace::decode_out(&key),
-        };
-        Ok((edge.ok_or_else(|| corrupt(space, &key))?, decode(space, &key, &value)?))
-    }))
 }
 
 pub(super) fn corrupt(space: Space, key: &[u8]) -> StoreError {

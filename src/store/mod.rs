@@ -12,6 +12,7 @@ mod graph_store;
 pub mod keyspace;
 mod memory;
 mod merge;
+mod packed;
 mod record;
 mod rocks;
 mod sorter;
@@ -32,6 +33,7 @@ pub use check::Problems;
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
 pub use memory::Memory;
 pub use merge::{Merge, Merges};
+pub use packed::{PackedEdges, PackedPiece, Side};
 pub use record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Phrase, Stamp,
 };
@@ -65,11 +67,13 @@ pub enum Space {
     Cache,
     /// Format version, schema, sequence number.
     Meta,
+    /// Rows of edges that have a weight and a time and nothing else, while nothing has touched them.
+    Packed,
 }
 
 impl Space {
     /// Every space, in the order in which a content hash reads them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nodes,
         Self::Out,
         Self::In,
@@ -79,17 +83,29 @@ impl Space {
         Self::Merges,
         Self::Cache,
         Self::Meta,
+        Self::Packed,
     ];
 
     /// The space's name on disk.
     pub fn name(self) -> &'static str {
-        ["nodes", "out", "in", "evidence", "events", "extractions", "merges", "cache", "meta"]
-            [self as usize]
+        [
+            "nodes",
+            "out",
+            "in",
+            "evidence",
+            "events",
+            "extractions",
+            "merges",
+            "cache",
+            "meta",
+            "packed",
+        ][self as usize]
     }
 
-    /// Does what the space holds belong to the graph, or can it be made again from it?
+    /// Does each pair of the space belong to the graph? The cache can be made again; packed rows stand for
+    /// pairs of other spaces.
     pub fn is_graph(self) -> bool {
-        self != Self::Cache
+        !matches!(self, Self::Cache | Self::Packed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the store keeps: nodes, edges and the evidence that edges are folded from.
 
+use std::sync::LazyLock;
+
 use blake3::Hasher;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -137,6 +139,11 @@ pub enum Evidence {
         /// the extractor did not: `model:alias`, `model:encoding`, `model:new`.
         method: String,
     },
+    /// A file of edges says so. An edge has one of a time; of several the one that weighs most stays.
+    Given {
+        /// Signed weight at the time.
+        weight: f32,
+    },
 }
 
 impl Evidence {
@@ -161,6 +168,7 @@ impl Evidence {
                 &start.to_be_bytes(),
                 &end.to_be_bytes(),
             ]),
+            Self::Given { .. } => *GIVEN,
         }
     }
 
@@ -170,17 +178,36 @@ impl Evidence {
             Self::Event { strength, .. } | Self::Opinion { strength, .. } => *strength,
             Self::Attribute { .. } => 1.0,
             Self::Mention { confidence, .. } => f64::from(*confidence),
+            Self::Given { weight } => f64::from(*weight),
+        }
+    }
+
+    /// Does it stay where a file of edges says `other` of the same edge and time?
+    pub(super) fn outweighs(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Given { weight }, Self::Given { weight: other }) => {
+                weight.total_cmp(other).is_gt()
+            }
+            _ => false,
         }
     }
 
     /// The target as the evidence spells it.
     pub fn surface(&self) -> Option<&str> {
         match self {
-            Self::Event { .. } => None,
+            Self::Event { .. } | Self::Given { .. } => None,
             Self::Opinion { aspect, .. } => Some(&aspect.surface),
             Self::Attribute { surface, .. } | Self::Mention { surface, .. } => Some(surface),
         }
     }
+}
+
+/// The id of all evidence from files of edges: an edge has one piece of it at a time.
+static GIVEN: LazyLock<EvidenceId> = LazyLock::new(|| EvidenceId::of(&[b"given"]));
+
+/// The place of what a file of edges says of an edge at a time.
+pub(super) fn given(at: Timestamp) -> Stamp {
+    Stamp { at, id: *GIVEN }
 }
 
 /// A piece of evidence with the edge that it speaks for.

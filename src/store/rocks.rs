@@ -168,7 +168,8 @@ fn family_options(shared: &Options) -> Options {
     options.set_block_based_table_factory(&blocks);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     // Most look-ups of a load are of keys that are not there: a filter answers those in memory, too.
-    options.set_memtable_prefix_bloom_ratio(0.1);
+    // Ten bits a key of 64 bytes with its value; the memory is cleared whenever a store is opened.
+    options.set_memtable_prefix_bloom_ratio(0.02);
     options.set_memtable_whole_key_filtering(true);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Zstd);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::graph_store::{FORMAT_VERSION, View};
-use super::record::{Evidence, decode};
-use super::{Space, StoreError};
+use super::record::{Evidence, encode};
+use super::{Side, Space, StoreError, keyspace};
 
 /// What a store holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,22 +58,20 @@ impl View<'_> {
             let name = self.schema.relation_name(item?.0.relation).to_owned();
             *stats.edges.entry(name).or_default() += 1;
         }
-        for item in self.reader.scan(Space::Evidence, &[])? {
-            let (key, value) = item?;
-            match decode(Space::Evidence, &key, &value)? {
+        for item in self.evidence()? {
+            let (edge, _, evidence) = item?;
+            match evidence {
                 Evidence::Event { .. } => {
-                    let relation =
-                        super::keyspace::decode_evidence(&key).map(|(edge, _)| edge.relation);
-                    let name = relation.map_or("?", |relation| self.schema.relation_name(relation));
-                    *stats.events.entry(name.to_owned()).or_default() += 1;
+                    let name = self.schema.relation_name(edge.relation).to_owned();
+                    *stats.events.entry(name).or_default() += 1;
                 }
                 Evidence::Mention { .. } => stats.mentions += 1,
-                Evidence::Attribute { .. } | Evidence::Opinion { .. } => {}
+                Evidence::Attribute { .. } | Evidence::Opinion { .. } | Evidence::Given { .. } => {}
             }
         }
         for item in self.reader.scan(Space::Extractions, &[])? {
             // Reviews stand under longer keys.
-            stats.extracted += u64::from(super::keyspace::decode_node(&item?.0).is_some());
+            stats.extracted += u64::from(keyspace::decode_node(&item?.0).is_some());
         }
         Ok(stats)
     }
@@ -82,13 +80,33 @@ impl View<'_> {
         let mut hasher = blake3::Hasher::new();
         for space in Space::ALL.into_iter().filter(|space| space.is_graph()) {
             hasher.update(space.name().as_bytes());
-            for item in self.reader.scan(space, &[])? {
-                let (key, value) = item?;
-                if space == Space::Meta && *key == *super::graph_store::SEQUENCE {
-                    continue;
-                }
-                for part in [&key, &value] {
+            let mut pair = |key: &[u8], value: &[u8]| {
+                for part in [key, value] {
                     hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+                }
+            };
+            match space {
+                // Packed edges count as if each had records of its own.
+                Space::Out | Space::In if self.numbers.is_some() => {
+                    let side = if space == Space::Out { Side::Out } else { Side::In };
+                    for item in self.edges_under(side, &[])? {
+                        let (key, edge) = item?;
+                        pair(&side.key(&key), &encode(&edge));
+                    }
+                }
+                Space::Evidence if self.numbers.is_some() => {
+                    for item in self.evidence()? {
+                        let (edge, stamp, evidence) = item?;
+                        pair(&keyspace::evidence(&edge, &stamp), &encode(&evidence));
+                    }
+                }
+                _ => {
+                    for item in self.reader.scan(space, &[])? {
+                        let (key, value) = item?;
+                        if space != Space::Meta || *key != *super::graph_store::SEQUENCE {
+                            pair(&key, &value);
+                        }
+                    }
                 }
             }
         }

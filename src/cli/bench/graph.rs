@@ -226,17 +226,17 @@ fn spread<T: Send>(
 }
 
 /// What was measured.
-struct Measured {
-    task: &'static str,
-    unit: &'static str,
+pub(super) struct Measured {
+    pub task: &'static str,
+    pub unit: &'static str,
     /// How many units of work were done.
-    n: usize,
-    check: u64,
-    more: Value,
+    pub n: usize,
+    pub check: u64,
+    pub more: Value,
 }
 
 impl Measured {
-    fn tell(
+    pub fn tell(
         self,
         wall_s: f64,
         cpu_s: Option<f64>,

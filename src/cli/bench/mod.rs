@@ -3,6 +3,7 @@
 mod edges;
 mod extract;
 mod graph;
+mod load;
 
 use std::io::Write;
 use std::time::Instant;
@@ -21,6 +22,7 @@ pub(super) struct Args {
 #[derive(Subcommand)]
 enum Part {
     Extract(extract::Args),
+    Load(load::Args),
     Csr(graph::CsrArgs),
     Khop(graph::KhopArgs),
     Ppr(graph::PprArgs),
@@ -31,6 +33,7 @@ impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         match &self.part {
             Part::Extract(args) => args.run(out),
+            Part::Load(args) => args.run(out),
             Part::Csr(args) => args.run(out),
             Part::Khop(args) => args.run(out),
             Part::Ppr(args) => args.run(out),

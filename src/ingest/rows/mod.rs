@@ -81,7 +81,7 @@ fn format(path: &Path) -> Result<Format, IngestError> {
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>, IngestError> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, IngestError> {
     let io = |source| IngestError::Io { path: path.to_owned(), source };
     let file = BufReader::with_capacity(1 << 20, File::open(path).map_err(io)?);
     Ok(match path.extension().and_then(|suffix| suffix.to_str()) {
@@ -91,6 +91,6 @@ fn open(path: &Path) -> Result<Box<dyn Read>, IngestError> {
     })
 }
 
-fn unreadable(path: &Path, reason: impl Into<String>) -> IngestError {
+pub(super) fn unreadable(path: &Path, reason: impl Into<String>) -> IngestError {
     IngestError::Unreadable { path: path.to_owned(), reason: reason.into() }
 }

@@ -1,0 +1,261 @@
+//! Files of edges that come with a weight and a time and no other evidence: what another system has counted,
+//! a knowledge graph, a benchmark.
+//!
+//! A store without edges takes them packed. The file is read once to number the nodes; then once for each
+//! part of the rows that memory holds, in each direction, unless the rows as a whole fit. A store with edges
+//! takes them a batch at a time.
+
+mod file;
+mod nodes;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use self::file::Edges;
+use self::nodes::Nodes;
+use super::load::Progress;
+use super::{IngestError, rows};
+use crate::schema::{RelationId, Schema, Timestamp};
+use crate::store::{Evidence, Fact, GraphStore, Mutation, Outcome, PackedEdges, PackedPiece, Side};
+
+/// Which files of edges to load and how.
+#[derive(Clone, Debug)]
+pub struct EdgeParams {
+    /// `.parquet`, or `.csv` (also `.gz`, `.zst`): columns `src`, `dst`, `rel`, `weight`, `ts`.
+    pub files: Vec<PathBuf>,
+    /// What the values of `rel` mean, where they are no names of relations.
+    pub relations: BTreeMap<String, String>,
+    /// Bytes that rows may take, more or less.
+    pub max_memory: usize,
+}
+
+/// What loading edges did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EdgeReport {
+    /// Rows of the files.
+    pub read: u64,
+    /// Rows that changed the store; packed, all of them have a place in it.
+    pub applied: u64,
+    /// Rows that it had already, or that one of the same edge and time outweighs.
+    pub unchanged: u64,
+    /// Nodes that the rows name.
+    pub nodes: u64,
+    /// Were they packed?
+    pub packed: bool,
+    /// The store's sequence number afterwards.
+    pub sequence: u64,
+}
+
+/// A row with the places of its ends among [`Nodes`].
+#[derive(Clone, Copy)]
+struct Row {
+    source: u32,
+    target: u32,
+    relation: RelationId,
+    weight: f32,
+    at: Timestamp,
+}
+
+/// Takes rows as they are read.
+type TakeRows<'a> = &'a mut dyn FnMut(&Nodes, &[Row]) -> Result<(), IngestError>;
+
+/// Loads files of edges: all of their rows, or none where an error comes back and the store had no edges.
+/// Loading them again changes nothing twice.
+///
+/// # Errors
+/// [`IngestError::Unreadable`] names the file and the row that is wrong; those of the store.
+pub fn load_edges(
+    store: &GraphStore,
+    params: &EdgeParams,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<EdgeReport, IngestError> {
+    params.files.iter().try_for_each(|path| rows::check(path))?;
+    let mut report = match store.packed_edges()? {
+        Some(packed) => pack(store.schema(), params, packed, progress)?,
+        None => add(store, params, progress)?,
+    };
+    store.sync()?;
+    report.sequence = store.view().sequence()?;
+    Ok(report)
+}
+
+/// Edges a batch at a time.
+fn add(
+    store: &GraphStore,
+    params: &EdgeParams,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<EdgeReport, IngestError> {
+    let mut report = EdgeReport::default();
+    let mut nodes = Nodes::default();
+    // A file that is wrong somewhere is found out before anything is written.
+    each_row(store.schema(), params, &mut nodes, &mut |_, _| Ok(()))?;
+    each_row(store.schema(), params, &mut nodes, &mut |nodes, rows| {
+        let facts = rows.iter().map(|row| Fact {
+            source: nodes.key(row.source).clone(),
+            relation: row.relation,
+            target: nodes.key(row.target).clone(),
+            at: row.at,
+            evidence: Evidence::Given { weight: row.weight },
+        });
+        let applied = store.apply(&facts.map(Mutation::Add).collect::<Vec<_>>())?;
+        let n_new = applied.outcomes.iter().filter(|outcome| **outcome == Outcome::Applied).count();
+        report.read += rows.len() as u64;
+        report.applied += n_new as u64;
+        progress(Progress::Events(report.read));
+        Ok(())
+    })?;
+    report.unchanged = report.read - report.applied;
+    report.nodes = nodes.len() as u64;
+    Ok(report)
+}
+
+/// Reads every row of every file, in order.
+fn each_row(
+    schema: &Schema,
+    params: &EdgeParams,
+    nodes: &mut Nodes,
+    take: TakeRows<'_>,
+) -> Result<(), IngestError> {
+    for path in &params.files {
+        Edges { path, schema, names: &params.relations }.each(nodes, take)?;
+    }
+    Ok(())
+}
+
+/// Edges all at once, packed.
+fn pack(
+    schema: &Schema,
+    params: &EdgeParams,
+    mut packed: PackedEdges<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<EdgeReport, IngestError> {
+    let share = params.max_memory / 3;
+    let mut report = EdgeReport { packed: true, ..EdgeReport::default() };
+    let mut nodes = Nodes::default();
+    // The rows in memory, for as long as they fit.
+    let most_rows = share / size_of::<Row>();
+    let mut kept = Some(Vec::new());
+    let mut degrees = [Vec::new(), Vec::new()];
+    each_row(schema, params, &mut nodes, &mut |nodes, rows| {
+        degrees.iter_mut().for_each(|degrees| degrees.resize(nodes.len(), 0_usize));
+        for row in rows {
+            degrees[0][row.source as usize] += 1;
+            degrees[1][row.target as usize] += 1;
+        }
+        report.read += rows.len() as u64;
+        if let Some(known) = &mut kept {
+            // What is not written to takes no memory.
+            known.reserve_exact(most_rows - known.len());
+            known.extend_from_slice(rows);
+        }
+        kept.take_if(|known| known.len() + file::BATCH_ROWS > most_rows);
+        progress(Progress::Sorted(report.read));
+        Ok(())
+    })?;
+    if report.read == 0 {
+        return Ok(report);
+    }
+    let ranks = nodes.ranks()?;
+    report.nodes = ranks.order.len() as u64;
+    packed.nodes(ranks.order.iter().map(|(id, place)| (*id, nodes.key(*place).clone())))?;
+    let most = share / size_of::<PackedPiece>();
+    for (side, degrees) in [Side::Out, Side::In].into_iter().zip(degrees) {
+        let mut counts = vec![0; ranks.order.len()];
+        for (place, degree) in degrees.into_iter().enumerate() {
+            counts[ranks.of[place] as usize] += degree;
+        }
+        let mut first = 0;
+        while first < counts.len() {
+            let mut part = Part::new(side, first, &counts[first..], most);
+            first = part.end();
+            match &kept {
+                Some(rows) => part.put(&ranks.of, rows),
+                None => each_row(schema, params, &mut nodes, &mut |_, rows| {
+                    part.put(&ranks.of, rows);
+                    Ok(())
+                })?,
+            }
+            let n_written = part.write(&mut packed)?;
+            if side == Side::Out {
+                report.applied += n_written;
+            }
+        }
+    }
+    report.unchanged = report.read - report.applied;
+    packed.commit()?;
+    progress(Progress::Events(report.read));
+    Ok(report)
+}
+
+/// The rows of as many nodes as memory holds, on one side.
+struct Part {
+    side: Side,
+    /// The first node.
+    first: usize,
+    /// Where each node's pieces start, and where the last one's end.
+    starts: Vec<usize>,
+    /// Where each node's next piece goes.
+    next: Vec<usize>,
+    pieces: Vec<PackedPiece>,
+}
+
+impl Part {
+    /// Nodes from `first` on, which have so many rows each: at most `most` in all, but one node at least.
+    fn new(side: Side, first: usize, counts: &[usize], most: usize) -> Self {
+        let mut starts = vec![0];
+        let mut total = 0;
+        for (node, count) in counts.iter().enumerate() {
+            if total + count > most && node > 0 {
+                break;
+            }
+            total += count;
+            starts.push(total);
+        }
+        let (next, pieces) = (starts.clone(), vec![PackedPiece::default(); total]);
+        Self { side, first, starts, next, pieces }
+    }
+
+    /// The first node after these.
+    fn end(&self) -> usize {
+        self.first + self.starts.len() - 1
+    }
+
+    /// Puts rows to their nodes, those that are here.
+    fn put(&mut self, ranks: &[u32], rows: &[Row]) {
+        let nodes = self.first..self.end();
+        for &Row { source, target, relation, weight, at } in rows {
+            let (source, target) = (ranks[source as usize], ranks[target as usize]);
+            let (owner, other) = match self.side {
+                Side::Out => (source, target),
+                Side::In => (target, source),
+            };
+            if nodes.contains(&(owner as usize)) {
+                let next = &mut self.next[owner as usize - self.first];
+                self.pieces[*next] = PackedPiece { relation, other, at, weight };
+                *next += 1;
+            }
+        }
+    }
+
+    /// Writes each node's row in order; of pieces of one edge and time the one that weighs most. Returns how
+    /// many were written.
+    fn write(mut self, packed: &mut PackedEdges<'_>) -> Result<u64, IngestError> {
+        let mut n_written = 0;
+        let mut row = Vec::new();
+        for (node, ends) in (self.first..).zip(self.starts.windows(2)) {
+            let pieces = &mut self.pieces[ends[0]..ends[1]];
+            pieces.sort_unstable_by(|a, b| {
+                let key = |piece: &PackedPiece| (piece.relation, piece.other, piece.at);
+                key(a).cmp(&key(b)).then(b.weight.total_cmp(&a.weight))
+            });
+            row.clear();
+            row.extend_from_slice(pieces);
+            row.dedup_by_key(|piece| (piece.relation, piece.other, piece.at));
+            packed.row(self.side, node as u32, &row)?;
+            n_written += row.len() as u64;
+        }
+        Ok(n_written)
+    }
+}
