@@ -131,11 +131,10 @@ fn pack(
     mut packed: PackedEdges<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<EdgeReport, IngestError> {
-    let share = params.max_memory / 3;
     let mut report = EdgeReport { packed: true, ..EdgeReport::default() };
     let mut nodes = Nodes::default();
     // The rows in memory, for as long as they fit.
-    let most_rows = share / size_of::<Row>();
+    let most_rows = params.max_memory / 2 / size_of::<Row>();
     let mut kept = Some(Vec::new());
     let mut degrees = [Vec::new(), Vec::new()];
     each_row(schema, params, &mut nodes, &mut |nodes, rows| {
@@ -160,7 +159,7 @@ fn pack(
     let ranks = nodes.ranks()?;
     report.nodes = ranks.order.len() as u64;
     packed.nodes(ranks.order.iter().map(|(id, place)| (*id, nodes.key(*place).clone())))?;
-    let most = share / size_of::<PackedPiece>();
+    let most = params.max_memory / 5 / size_of::<PackedPiece>();
     for (side, degrees) in [Side::Out, Side::In].into_iter().zip(degrees) {
         let mut counts = vec![0; ranks.order.len()];
         for (place, degree) in degrees.into_iter().enumerate() {

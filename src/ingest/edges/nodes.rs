@@ -7,10 +7,10 @@ use crate::event::{EventError, NodeKey};
 use crate::schema::NodeKind;
 use crate::store::{NodeId, StoreError};
 
-/// Numbers up to so many times the nodes there are find their place in a table.
+/// Numbers below this find their place in a table of at most 64 MiB for each kind.
+const DENSE: u64 = 1 << 24;
+/// And so do those up to so many times the nodes there are.
 const SPARSENESS: u64 = 4;
-/// And so many more.
-const SPARE: u64 = 1 << 16;
 
 /// Nodes in the order in which rows name them.
 #[derive(Default)]
@@ -60,7 +60,7 @@ impl Nodes {
 
     fn new_number(&mut self, kind: NodeKind, number: u64) -> Result<u32, EventError> {
         let place = self.keys.len() as u32;
-        let is_dense = number < self.keys.len() as u64 * SPARSENESS + SPARE;
+        let is_dense = number < DENSE.max(self.keys.len() as u64 * SPARSENESS);
         let known = &mut self.by_number[kind as usize];
         if let Some(&place) = known.sparse.get(&number) {
             return Ok(place);
