@@ -1,6 +1,7 @@
 //! The engine as a library; what it is for, the README says:
 #![doc = include_str!("../README.md")]
 
+mod pages;
 pub mod schema;
 pub mod event;
 pub mod store;

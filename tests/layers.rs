@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in reading order. A module may import itself and those above it.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
+    "pages",
     "schema",
     "event",
     "store",

@@ -10,7 +10,6 @@
 mod compact;
 mod error;
 mod overlay;
-pub(crate) mod pages;
 mod visit;
 
 pub(crate) use self::compact::accumulate;

@@ -4,8 +4,8 @@
 use petgraph::Direction;
 
 use super::prefetch::prefetch;
-use crate::graph::pages::with_room;
 use crate::graph::{CompactGraph, Rows};
+use crate::pages::with_room;
 
 /// The rows of both directions.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use rand_xoshiro::SplitMix64;
 use super::both_ways::{BothWays, Place};
 use super::prefetch::prefetch;
 use super::{Budget, TraverseError};
-use crate::graph::pages::filled;
 use crate::graph::{CompactGraph, NodeIndex};
+use crate::pages::filled;
 
 /// Walks that wait for memory at the same time.
 const IN_FLIGHT: usize = 64;

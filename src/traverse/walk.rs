@@ -12,7 +12,7 @@ use rand_xoshiro::SplitMix64;
 use super::both_ways::{BothWays, Place};
 use super::{Budget, TraverseError};
 use crate::graph::CompactGraph;
-use crate::graph::pages::with_room;
+use crate::pages::with_room;
 
 /// Walks that wait for memory at the same time.
 const IN_FLIGHT: usize = 64;

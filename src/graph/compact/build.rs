@@ -1,8 +1,8 @@
 //! Edges become rows: the counting sorts behind [`CompactGraph`].
 
-use super::super::pages::{filled, with_room};
 use super::super::{EdgeData, GraphError};
 use super::CompactGraph;
+use crate::pages::{filled, with_room};
 use crate::schema::RelationId;
 
 /// Edges of no more relations than this are gone through once for each, rather than sorted by it.

@@ -17,6 +17,7 @@ use self::file::Edges;
 use self::nodes::Nodes;
 use super::load::Progress;
 use super::{IngestError, rows};
+use crate::pages::{filled, with_room};
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::store::{Evidence, Fact, GraphStore, Mutation, Outcome, PackedEdges, PackedPiece, Side};
 
@@ -48,7 +49,7 @@ pub struct EdgeReport {
     pub sequence: u64,
 }
 
-/// A row with the places of its ends among [`Nodes`].
+/// A row with the places of its ends among [`Nodes`], or their ranks.
 #[derive(Clone, Copy)]
 struct Row {
     source: u32,
@@ -135,18 +136,17 @@ fn pack(
     let mut nodes = Nodes::default();
     // The rows in memory, for as long as they fit.
     let most_rows = params.max_memory / 2 / size_of::<Row>();
-    let mut kept = Some(Vec::new());
+    // What is not written to takes no memory.
+    let mut kept = Some(with_room(most_rows));
     let mut degrees = [Vec::new(), Vec::new()];
     each_row(schema, params, &mut nodes, &mut |nodes, rows| {
-        degrees.iter_mut().for_each(|degrees| degrees.resize(nodes.len(), 0_usize));
+        degrees.iter_mut().for_each(|degrees| degrees.resize(nodes.len(), 0_u32));
         for row in rows {
             degrees[0][row.source as usize] += 1;
             degrees[1][row.target as usize] += 1;
         }
         report.read += rows.len() as u64;
         if let Some(known) = &mut kept {
-            // What is not written to takes no memory.
-            known.reserve_exact(most_rows - known.len());
             known.extend_from_slice(rows);
         }
         kept.take_if(|known| known.len() + file::BATCH_ROWS > most_rows);
@@ -157,22 +157,27 @@ fn pack(
         return Ok(report);
     }
     let ranks = nodes.ranks()?;
+    if let Some(rows) = &mut kept {
+        ranks.renumber(rows);
+    }
     report.nodes = ranks.order.len() as u64;
     packed.nodes(ranks.order.iter().map(|(id, place)| (*id, nodes.key(*place).clone())))?;
     let most = params.max_memory / 5 / size_of::<PackedPiece>();
     for (side, degrees) in [Side::Out, Side::In].into_iter().zip(degrees) {
         let mut counts = vec![0; ranks.order.len()];
         for (place, degree) in degrees.into_iter().enumerate() {
-            counts[ranks.of[place] as usize] += degree;
+            counts[ranks.of[place] as usize] += degree as usize;
         }
         let mut first = 0;
         while first < counts.len() {
             let mut part = Part::new(side, first, &counts[first..], most);
             first = part.end();
             match &kept {
-                Some(rows) => part.put(&ranks.of, rows),
+                Some(rows) => part.put(rows),
                 None => each_row(schema, params, &mut nodes, &mut |_, rows| {
-                    part.put(&ranks.of, rows);
+                    let mut rows = rows.to_vec();
+                    ranks.renumber(&mut rows);
+                    part.put(&rows);
                     Ok(())
                 })?,
             }
@@ -212,7 +217,7 @@ impl Part {
             total += count;
             starts.push(total);
         }
-        let (next, pieces) = (starts.clone(), vec![PackedPiece::default(); total]);
+        let (next, pieces) = (starts.clone(), filled(total, PackedPiece::default()));
         Self { side, first, starts, next, pieces }
     }
 
@@ -221,11 +226,10 @@ impl Part {
         self.first + self.starts.len() - 1
     }
 
-    /// Puts rows to their nodes, those that are here.
-    fn put(&mut self, ranks: &[u32], rows: &[Row]) {
+    /// Puts rows, whose ends are ranks, to their nodes: those that are here.
+    fn put(&mut self, rows: &[Row]) {
         let nodes = self.first..self.end();
         for &Row { source, target, relation, weight, at } in rows {
-            let (source, target) = (ranks[source as usize], ranks[target as usize]);
             let (owner, other) = match self.side {
                 Side::Out => (source, target),
                 Side::In => (target, source),

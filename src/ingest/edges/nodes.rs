@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use super::Row;
 use crate::event::{EventError, NodeKey};
 use crate::schema::NodeKind;
 use crate::store::{NodeId, StoreError};
@@ -34,6 +35,16 @@ pub(super) struct Ranks {
     pub order: Vec<(NodeId, u32)>,
     /// By place among [`Nodes`]: the place in `order`.
     pub of: Vec<u32>,
+}
+
+impl Ranks {
+    /// Puts ranks in the place of places.
+    pub fn renumber(&self, rows: &mut [Row]) {
+        for row in rows {
+            row.source = self.of[row.source as usize];
+            row.target = self.of[row.target as usize];
+        }
+    }
 }
 
 impl Nodes {

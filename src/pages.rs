@@ -1,5 +1,5 @@
-//! Memory for large arrays, in huge pages where the kernel offers them: a graph is read all over the
-//! place, and every small page costs a look-up of its own.
+//! Memory for large arrays, in huge pages where the kernel offers them: a graph is read and filled all over
+//! the place, and every small page costs a look-up of its own.
 #![allow(unsafe_code, reason = "the kernel is told about memory by its address")]
 
 /// An empty vector with room for `capacity` elements.
