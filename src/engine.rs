@@ -6,6 +6,7 @@
 
 mod error;
 mod explain;
+mod keep;
 mod merge;
 mod write;
 
@@ -52,10 +53,12 @@ pub struct Engine {
     writing: Mutex<()>,
     /// The catalogue's words, once a write has asked for them.
     catalogue: Mutex<Option<Catalogue>>,
+    /// The sequence number of the snapshot that is kept in a file, where one is.
+    kept: Mutex<Option<u64>>,
 }
 
 impl Engine {
-    /// Opens the store in the folder `path` (see [`GraphStore::open`]) and builds its snapshot.
+    /// Opens the store in the folder `path` (see [`GraphStore::open`]) and maps its snapshot, or builds it.
     /// Without an `extractor`, texts wait in the backlog.
     ///
     /// # Errors
@@ -77,10 +80,11 @@ impl Engine {
         store: GraphStore,
         extractor: Option<Box<dyn Extractor>>,
     ) -> Result<Self, EngineError> {
-        let current = Snapshot::build(&store.view(), None, recommend::CACHED)?;
+        let (current, kept) = keep::open(&store)?;
         let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, extractor, current, past, writing, catalogue })
+        let kept = Mutex::new(kept);
+        Ok(Self { store, extractor, current, past, writing, catalogue, kept })
     }
 
     /// The schema of the store.

@@ -9,7 +9,8 @@ use clap::builder::PossibleValuesParser;
 use super::answer;
 use super::source::Source;
 use super::{
-    ExitCode, Output, OutputArg, note, parse_entity, parse_key, parse_time, parse_user, write_json,
+    ExitCode, Output, OutputArg, keep_snapshot, note, parse_entity, parse_key, parse_time, parse_user,
+    write_json,
 };
 use crate::engine::{Engine, Moment};
 use crate::event::NodeKey;
@@ -168,7 +169,11 @@ impl Asked {
     fn source(&self) -> anyhow::Result<Source> {
         Ok(match (&self.store, &self.server) {
             (_, Some(url)) => Source::Server(Client::connect(url)?),
-            (Some(store), None) => Source::Store(Box::new(Engine::open(store, false, None, None)?)),
+            (Some(store), None) => {
+                let engine = Box::new(Engine::open(store, false, None, None)?);
+                keep_snapshot(&engine);
+                Source::Store(engine)
+            }
             (None, None) => anyhow::bail!("give --store or --server"),
         })
     }

@@ -56,6 +56,7 @@ impl fmt::Display for NodeKind {
 
 /// A relation of the schema, as written on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(transparent)]
 pub struct RelationId(pub u16);
 
 /// How an event's value scales its weight.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::graph::NodeIndex;
 use crate::schema::NodeKind;
 
@@ -9,6 +11,17 @@ use super::Snapshot;
 
 /// How many of the most popular items are listed.
 const POPULAR: usize = 1000;
+
+/// A background as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// Ascending by node.
+    entities: Vec<(u64, f64)>,
+    /// Ascending by name.
+    types: Vec<(String, (f64, usize))>,
+    popular: Vec<(u64, f64)>,
+    smoothing: f64,
+}
 
 /// Strengths summed over all users, decayed at the long horizon.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +69,37 @@ impl Background {
             *count += 1;
         }
         background
+    }
+
+    /// As bytes that [`Background::decode`] reads: the same background, the same bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let number = |(node, weight): (NodeIndex, f64)| (node.index() as u64, weight);
+        let entities = self.entities.iter().map(|(node, weight)| number((*node, *weight)));
+        let mut record = Record {
+            entities: entities.collect(),
+            types: self.types.iter().map(|(name, sums)| (name.clone(), *sums)).collect(),
+            popular: self.popular.iter().copied().map(number).collect(),
+            smoothing: self.smoothing,
+        };
+        record.entities.sort_unstable_by_key(|(node, _)| *node);
+        record.types.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        postcard::to_stdvec(&record).expect("numbers and texts are written into a Vec")
+    }
+
+    /// Reads what [`Background::encode`] wrote, if all its nodes are below `n_nodes`.
+    pub(super) fn decode(bytes: &[u8], n_nodes: usize) -> Option<Self> {
+        let (record, rest) = postcard::take_from_bytes::<Record>(bytes).ok()?;
+        let node = |(index, weight): (u64, f64)| {
+            let index = usize::try_from(index).ok().filter(|index| *index < n_nodes)?;
+            Some((NodeIndex::new(index), weight))
+        };
+        let background = Self {
+            entities: record.entities.into_iter().map(node).collect::<Option<_>>()?,
+            types: record.types.into_iter().collect(),
+            popular: record.popular.into_iter().map(node).collect::<Option<_>>()?,
+            smoothing: record.smoothing,
+        };
+        rest.is_empty().then_some(background)
     }
 
     /// An entity's smoothed share among all entities of its type, in (0, 1).

@@ -64,14 +64,16 @@ impl Snapshot {
         let as_of = as_of.unwrap_or(last);
         let clock = as_of.min(last);
         let table = WeightTable::build(&*graph, |edge| worth(&schema, edge.data(), clock));
+        let sequence = view.sequence()?;
         let base = Base {
+            sequence,
             norms: norms(&graph, &names, &table),
             worth: table,
             background: Background::default(),
             nearest: HashMap::new(),
         };
         let mut snapshot = Self {
-            sequence: view.sequence()?,
+            sequence,
             as_of,
             clock,
             schema,

@@ -48,6 +48,11 @@ impl Names {
         Self { ids, names, merged, added: HashMap::new(), newer: HashMap::new() }
     }
 
+    /// Ids of the base's nodes, ascending.
+    pub(super) fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
     /// The index of a node; of a merged entity, that of the one it is read as.
     pub fn find(&self, id: NodeId) -> Option<NodeIndex> {
         let id = self.merged.get(&id).copied().unwrap_or(id);
