@@ -8,6 +8,7 @@ mod background;
 mod build;
 mod file;
 mod names;
+mod scan;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +34,8 @@ pub type Ranked = Box<[(NodeIndex, f64)]>;
 pub struct Base {
     /// The store's sequence number when it was built.
     sequence: u64,
+    /// See [`crate::store::View::stamp`].
+    stamp: Vec<u8>,
     /// What each edge of the base is worth at the clock, times its relation's weight.
     worth: WeightTable,
     /// Length of each node's row of users, as they weigh.

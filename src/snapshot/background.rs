@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::NodeIndex;
@@ -23,6 +24,9 @@ struct Record {
     smoothing: f64,
 }
 
+/// Nodes that threads share out at a time.
+const NODES: usize = 1 << 14;
+
 /// Strengths summed over all users, decayed at the long horizon.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Background {
@@ -42,23 +46,30 @@ impl Background {
         let mut background = Self { smoothing, ..Self::default() };
         let mut items_total = 0.0;
         for kind in [NodeKind::Item, NodeKind::Content] {
-            for item in snapshot.names().of_kind(kind) {
-                let weight = everybody(snapshot, item);
-                if weight <= 0.0 {
-                    continue;
-                }
-                background.popular.push((item, weight));
-                items_total += weight;
-                for facet in snapshot.entities(item) {
-                    *background.entities.entry(facet.entity).or_default() += weight * facet.share;
+            let items: Vec<_> = snapshot.names().of_kind(kind).collect();
+            for items in items.chunks(NODES) {
+                let of_item = |item: &NodeIndex| {
+                    let weight = everybody(snapshot, *item);
+                    (weight > 0.0).then(|| (*item, weight, snapshot.entities(*item)))
+                };
+                let found: Vec<_> = items.par_iter().map(of_item).collect();
+                for (item, weight, facets) in found.into_iter().flatten() {
+                    background.popular.push((item, weight));
+                    items_total += weight;
+                    for facet in facets {
+                        *background.entities.entry(facet.entity).or_default() +=
+                            weight * facet.share;
+                    }
                 }
             }
         }
         background.popular.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         background.popular.truncate(POPULAR);
         background.popular.iter_mut().for_each(|(_, weight)| *weight /= items_total);
-        for entity in snapshot.names().of_kind(NodeKind::Entity) {
-            let direct = everybody(snapshot, entity);
+        let entities: Vec<_> = snapshot.names().of_kind(NodeKind::Entity).collect();
+        let direct: Vec<_> =
+            entities.par_iter().map(|entity| everybody(snapshot, *entity)).collect();
+        for (entity, direct) in entities.into_iter().zip(direct) {
             if direct > 0.0 {
                 *background.entities.entry(entity).or_default() += direct;
             }

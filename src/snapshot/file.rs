@@ -2,7 +2,7 @@
 //! whole store.
 //!
 //! The file is a copy of what the store says and may be removed at any time. It counts only for the
-//! sequence number, the schema and the version of the program that it was made with, and only whole: a
+//! moment of the store, the schema and the version of the program that it was made with, and only whole: a
 //! BLAKE3 hash of all of it is verified at every opening. A file that does not count is not read any
 //! further, and the snapshot is built from the store.
 //!
@@ -71,6 +71,8 @@ struct Header {
     byte_order: u32,
     /// Of the store.
     sequence: u64,
+    /// See [`View::stamp`](crate::store::View::stamp).
+    stamp: Vec<u8>,
     /// See [`made_by`].
     made_by: [u8; blake3::OUT_LEN],
     as_of: Timestamp,

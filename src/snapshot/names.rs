@@ -74,7 +74,11 @@ impl Names {
 
     /// The kind of a node of this snapshot.
     pub fn kind(&self, node: NodeIndex) -> NodeKind {
-        self.get(node).map_or(NodeKind::Concept, |name| name.key.kind)
+        match self.ids.get(node.index()) {
+            // It follows from the id, which lies closer.
+            Some(id) => id.kind().unwrap_or(NodeKind::Concept),
+            None => self.get(node).map_or(NodeKind::Concept, |name| name.key.kind),
+        }
     }
 
     /// The type of an entity.

@@ -50,13 +50,18 @@ impl WeightTable {
         let mut weights = vec![0.0; graph.edge_bound()];
         for edge in graph.edge_references() {
             if let Some(slot) = weights.get_mut(graph.to_index(edge.id())) {
-                *slot = usable(weight(edge)).min(f64::from(f32::MAX)) as f32;
+                *slot = Self::kept(weight(edge));
             }
         }
         Self { weights: weights.into() }
     }
 
-    /// A table of weights that were computed before.
+    /// A weight as a table keeps it.
+    pub(crate) fn kept(weight: f64) -> f32 {
+        usable(weight).min(f64::from(f32::MAX)) as f32
+    }
+
+    /// A table of weights as [`WeightTable::kept`] makes them.
     pub(crate) fn from_weights(weights: Array<f32>) -> Self {
         Self { weights }
     }

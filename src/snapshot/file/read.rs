@@ -56,6 +56,9 @@ impl Snapshot {
         if found != expected {
             return Err(GraphFileError::Outdated { path: path.to_owned(), found, expected });
         }
+        if fields.stamp != view.stamp()? {
+            return Err(foreign());
+        }
         let hash = file_hash(header, &chunk_hashes(body));
         if hash.as_bytes()[..] != start[MAGIC.len()..HEADER_START] {
             return Err(damaged("its bytes are not those that were written"));
@@ -112,6 +115,7 @@ impl Sections<'_> {
         let names = self.names(&ids)?;
         let base = Base {
             sequence: self.header.sequence,
+            stamp: self.header.stamp.clone(),
             worth: WeightTable::from_weights(weights),
             norms: norms.to_vec(),
             background,

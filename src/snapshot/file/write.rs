@@ -49,6 +49,7 @@ impl Snapshot {
         let header = Header {
             byte_order: BYTE_ORDER,
             sequence: self.sequence,
+            stamp: self.base.stamp.clone(),
             made_by: made_by(&self.schema),
             as_of: self.as_of,
             clock: self.clock,
