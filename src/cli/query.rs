@@ -9,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use super::answer;
 use super::source::Source;
 use super::{
-    ExitCode, Output, OutputArg, keep_snapshot, note, parse_entity, parse_key, parse_time, parse_user,
-    write_json,
+    ExitCode, Output, OutputArg, keep_snapshot, note, parse_entity, parse_key, parse_time,
+    parse_user, write_json,
 };
 use crate::engine::{Engine, Moment};
 use crate::event::NodeKey;

@@ -2,7 +2,10 @@
 //!
 //! A mapped file must not be written to: whoever makes a newer one puts it in the old one's place by
 //! renaming, which leaves those who have mapped the old one with what they have.
-#![allow(unsafe_code, reason = "the kernel is asked for memory, and bytes of a file are read as numbers")]
+#![allow(
+    unsafe_code,
+    reason = "the kernel is asked for memory, and bytes of a file are read as numbers"
+)]
 
 use std::fmt;
 use std::fs::File;
@@ -96,7 +99,11 @@ pub(crate) struct Array<T>(Held<T>);
 enum Held<T> {
     Owned(Vec<T>),
     /// `len` values from this byte of the mapping on.
-    Mapped { mapping: Arc<Mapping>, start: usize, len: usize },
+    Mapped {
+        mapping: Arc<Mapping>,
+        start: usize,
+        len: usize,
+    },
 }
 
 impl<T: Plain> Array<T> {

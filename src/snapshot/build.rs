@@ -94,8 +94,7 @@ impl Snapshot {
 /// What each edge is worth at `clock`.
 fn weights(graph: &CompactGraph, schema: &Schema, clock: Timestamp) -> WeightTable {
     let edges = graph.arrays().data.par_iter().with_min_len(EDGES);
-    let weights: Vec<_> =
-        edges.map(|data| WeightTable::kept(worth(schema, data, clock))).collect();
+    let weights: Vec<_> = edges.map(|data| WeightTable::kept(worth(schema, data, clock))).collect();
     WeightTable::from_weights(weights.into())
 }
 

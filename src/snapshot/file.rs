@@ -154,3 +154,6 @@ fn file_hash(header: &[u8], chunks: &[blake3::Hash]) -> blake3::Hash {
     }
     hasher.finalize()
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,8 +145,7 @@ impl Read {
             united.for_each(|edge| part.add(scanned(edge)));
             Ok::<Self, SnapshotError>(part.read)
         };
-        let parts: Vec<_> =
-            places.shares().into_par_iter().map(scan).collect::<Result<_, _>>()?;
+        let parts: Vec<_> = places.shares().into_par_iter().map(scan).collect::<Result<_, _>>()?;
         let mut read = Self::default();
         for part in parts {
             read.parts.extend(part.parts);
@@ -252,8 +251,7 @@ impl<'a> Part<'a> {
 
 /// Is the target spelled by a text, rather than by a catalogue?
 fn by_text(schema: &Schema, relation: RelationId) -> bool {
-    let by_review = |rules: &crate::schema::ReviewRules| {
-        [rules.relation, rules.action].contains(&relation)
-    };
+    let by_review =
+        |rules: &crate::schema::ReviewRules| [rules.relation, rules.action].contains(&relation);
     relation == schema.mentions() || schema.reviews.as_ref().is_some_and(by_review)
 }

@@ -83,7 +83,14 @@ impl GraphStore {
         };
         let (schema, scratch) = (Schema::parse(&text)?, std::env::temp_dir());
         let has_graph_file = AtomicBool::new(true);
-        Ok(Self { backend, schema, scratch, graph_file: None, has_graph_file, writer: Mutex::new(()) })
+        Ok(Self {
+            backend,
+            schema,
+            scratch,
+            graph_file: None,
+            has_graph_file,
+            writer: Mutex::new(()),
+        })
     }
 
     /// The schema that the store was made with.

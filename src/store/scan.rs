@@ -95,3 +95,132 @@ pub(crate) fn shares(n: u64) -> Vec<(NodeId, Option<NodeId>)> {
     let ends = starts.iter().copied().skip(1).map(Some).chain([None]);
     starts.iter().copied().zip(ends).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Batch, ENGINES, Edge, Evidence, Fact, GraphStore, Mutation};
+    use super::*;
+    use crate::event::NodeKey;
+    use crate::schema::Schema;
+
+    /// Edges between nodes of every kind, with and without a spelling, in two batches.
+    fn facts(schema: &Schema) -> Vec<Fact> {
+        let key = |kind: NodeKind, i: usize| NodeKey { kind, name: format!("{kind}-{i}") };
+        let viewed = schema.relation_named("viewed").unwrap().id;
+        let mut facts = Vec::new();
+        for i in 0..300 {
+            let at = Timestamp::from_millis(i as i64 * 1000).unwrap();
+            let event = Evidence::Event {
+                event_id: i.to_string(),
+                strength: i as f64 / 7.0,
+                value: None,
+                session: None,
+                text: None,
+            };
+            let (user, item) = (key(NodeKind::User, i % 23), key(NodeKind::Item, i % 31));
+            let entity = key(NodeKind::Entity, i % 11);
+            let (relation, target) = (viewed, item.clone());
+            facts.push(Fact { source: user, relation, target, at, evidence: event });
+            let surface = format!("spelling {}", i % 3);
+            let evidence = Evidence::Attribute { field: "brand".to_owned(), surface };
+            let (relation, at) = (schema.mentions(), Timestamp::MIN);
+            facts.push(Fact { source: item, relation, target: entity, at, evidence });
+        }
+        facts
+    }
+
+    #[test]
+    fn shares_have_every_node_and_edge_once_and_in_order() {
+        for engine in ENGINES {
+            let folder = tempfile::tempdir().unwrap();
+            let store =
+                GraphStore::new((engine.open)(&folder.path().join("s"), true).unwrap(), None)
+                    .unwrap();
+            let mutations: Vec<_> = facts(store.schema()).into_iter().map(Mutation::Add).collect();
+            let (first, second) = mutations.split_at(mutations.len() / 2);
+            store.apply(first).unwrap();
+            store.apply(second).unwrap();
+            let view = store.view();
+            let nodes: Vec<_> = view.nodes().unwrap().map(Result::unwrap).collect();
+            let edges: Vec<_> = view.edges().unwrap().map(Result::unwrap).collect();
+            assert!(nodes.len() > 60 && edges.len() > 300);
+            for n in [1, 2, 7, 1000] {
+                let (mut scanned_nodes, mut scanned) = (Vec::new(), Vec::new());
+                for (start, end) in shares(n) {
+                    let node = &mut |id, node| scanned_nodes.push((id, node));
+                    view.visit_nodes(start, end, node).unwrap();
+                    let edge = &mut |edge: ScannedEdge<'_>| {
+                        scanned.push((
+                            edge.key,
+                            edge.last,
+                            edge.sum,
+                            edge.surface.map(str::to_owned),
+                        ));
+                        Ok(())
+                    };
+                    view.visit_edges(start, end, edge).unwrap();
+                }
+                assert_eq!(scanned_nodes, nodes);
+                let as_scanned = |(key, edge): &(EdgeKey, Edge)| {
+                    (*key, edge.last, edge.sum, edge.surface.clone())
+                };
+                assert_eq!(scanned, edges.iter().map(as_scanned).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn records_that_cannot_be_read_and_errors_of_the_visitor_end_a_scan() {
+        for engine in ENGINES {
+            let folder = tempfile::tempdir().unwrap();
+            let store =
+                GraphStore::new((engine.open)(&folder.path().join("s"), true).unwrap(), None)
+                    .unwrap();
+            let facts: Vec<_> = facts(store.schema()).into_iter().map(Mutation::Add).collect();
+            store.apply(&facts).unwrap();
+            let mut seen = 0;
+            let refused = &mut |edge: ScannedEdge<'_>| {
+                seen += 1;
+                if seen == 5 { Err(corrupt(Space::Out, &keyspace::out(&edge.key))) } else { Ok(()) }
+            };
+            assert!(store.view().visit_edges(NodeId(0), None, refused).is_err());
+            assert_eq!(seen, 5);
+            let mut batch = Batch::default();
+            batch.put(Space::Out, &[7; 18], vec![1, 2, 3]);
+            batch.put(Space::Nodes, &[7; 8], vec![9]);
+            store.backend().write(&batch).unwrap();
+            let view = store.view();
+            let damaged = |found: Result<(), StoreError>, expected| {
+                assert!(
+                    matches!(found, Err(StoreError::Corrupt { space, .. }) if space == expected)
+                );
+            };
+            damaged(view.visit_edges(NodeId(0), None, &mut |_| Ok(())), Space::Out);
+            damaged(view.visit_nodes(NodeId(0), None, &mut |_, _| {}), Space::Nodes);
+        }
+    }
+
+    #[test]
+    fn a_stamp_changes_with_every_write_and_lasts() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let open = |at: usize| GraphStore::open(folders[at].path(), true, None).unwrap();
+        let mut stamps = Vec::new();
+        for at in [0, 1] {
+            let store = open(at);
+            stamps.push(store.view().stamp().unwrap());
+            for fact in facts(store.schema()).into_iter().take(3) {
+                store.apply(&[Mutation::Add(fact)]).unwrap();
+                stamps.push(store.view().stamp().unwrap());
+            }
+            let last = store.view().stamp().unwrap();
+            drop(store);
+            for _ in 0..3 {
+                assert_eq!(open(at).view().stamp().unwrap(), last);
+            }
+        }
+        let n_stamps = stamps.len();
+        stamps.sort();
+        stamps.dedup();
+        assert_eq!(stamps.len(), n_stamps);
+    }
+}

@@ -31,7 +31,8 @@ impl Snapshot {
             return Err(GraphFileError::Changed);
         }
         let part = path.with_extension("part");
-        let saved = self.write(&part).and_then(|()| fs::rename(&part, path).map_err(io_error(path)));
+        let saved =
+            self.write(&part).and_then(|()| fs::rename(&part, path).map_err(io_error(path)));
         if saved.is_err() {
             // What is left of it is written over by the next.
             let _ = fs::remove_file(&part);
