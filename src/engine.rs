@@ -4,6 +4,7 @@
 //! only then is it acknowledged: so whoever reads after an acknowledgement sees the write. Readers
 //! take the snapshot that is there and wait for nobody.
 
+mod communities;
 mod error;
 mod explain;
 mod keep;

@@ -1,5 +1,7 @@
 //! `predilect query`: interests, recommendations and why.
 
+mod communities;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -33,6 +35,7 @@ enum Question {
     Explain(Explain),
     Paths(Paths),
     Similar(Similar),
+    Communities(communities::Communities),
 }
 
 /// Whom to ask, about which moment.
@@ -195,6 +198,7 @@ impl Args {
             Question::Explain(question) => question.run(out),
             Question::Paths(question) => question.run(out),
             Question::Similar(question) => question.run(out),
+            Question::Communities(question) => question.run(out),
         }?;
         Ok(ExitCode::Done)
     }
