@@ -72,6 +72,8 @@ mod tests {
     use super::*;
     use crate::schema::RelationId;
 
+    type Change = fn(&mut Arrays<Array<u32>, Array<EdgeData>>);
+
     fn owned(graph: &CompactGraph) -> Arrays<Array<u32>, Array<EdgeData>> {
         let of = |array: &[u32]| array.to_vec().into();
         let arrays = graph.arrays();
@@ -94,7 +96,6 @@ mod tests {
         assert_eq!(CompactGraph::from_arrays(3, owned(&graph)).as_ref(), Some(&graph));
         assert_eq!(CompactGraph::from_arrays(2, owned(&graph)), None);
         assert_eq!(CompactGraph::from_arrays(usize::MAX - 1, owned(&graph)), None);
-        type Change = fn(&mut Arrays<Array<u32>, Array<EdgeData>>);
         let changes: [Change; 7] = [
             |arrays| arrays.out_offsets = vec![0, 1, 1, 4].into(),
             |arrays| arrays.out_offsets = vec![0, 2, 1, 3].into(),
