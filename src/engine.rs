@@ -4,8 +4,10 @@
 //! only then is it acknowledged: so whoever reads after an acknowledgement sees the write. Readers
 //! take the snapshot that is there and wait for nobody.
 
+mod communities;
 mod error;
 mod explain;
+mod keep;
 mod merge;
 mod write;
 
@@ -52,10 +54,12 @@ pub struct Engine {
     writing: Mutex<()>,
     /// The catalogue's words, once a write has asked for them.
     catalogue: Mutex<Option<Catalogue>>,
+    /// The sequence number of the snapshot that is kept in a file, where one is.
+    kept: Mutex<Option<u64>>,
 }
 
 impl Engine {
-    /// Opens the store in the folder `path` (see [`GraphStore::open`]) and builds its snapshot.
+    /// Opens the store in the folder `path` (see [`GraphStore::open`]) and maps its snapshot, or builds it.
     /// Without an `extractor`, texts wait in the backlog.
     ///
     /// # Errors
@@ -77,10 +81,11 @@ impl Engine {
         store: GraphStore,
         extractor: Option<Box<dyn Extractor>>,
     ) -> Result<Self, EngineError> {
-        let current = Snapshot::build(&store.view(), None, recommend::CACHED)?;
+        let (current, kept) = keep::open(&store)?;
         let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, extractor, current, past, writing, catalogue })
+        let kept = Mutex::new(kept);
+        Ok(Self { store, extractor, current, past, writing, catalogue, kept })
     }
 
     /// The schema of the store.

@@ -6,7 +6,9 @@
 
 mod background;
 mod build;
+mod file;
 mod names;
+mod scan;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +24,7 @@ use crate::traverse::WeightTable;
 
 pub use background::Background;
 pub use build::SnapshotError;
+pub use file::GraphFileError;
 pub use names::{Name, Names};
 
 /// Nodes and scores, best first.
@@ -29,6 +32,10 @@ pub type Ranked = Box<[(NodeIndex, f64)]>;
 
 /// What a snapshot shares with those that only lay newer edges over the same base.
 pub struct Base {
+    /// The store's sequence number when it was built.
+    sequence: u64,
+    /// See [`crate::store::View::stamp`].
+    stamp: Vec<u8>,
     /// What each edge of the base is worth at the clock, times its relation's weight.
     worth: WeightTable,
     /// Length of each node's row of users, as they weigh.

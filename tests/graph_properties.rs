@@ -2,6 +2,8 @@
 
 #[path = "graph_properties/case.rs"]
 mod case;
+#[path = "graph_properties/communities.rs"]
+mod communities;
 #[path = "graph_properties/graphs.rs"]
 mod graphs;
 #[path = "graph_properties/oracle.rs"]

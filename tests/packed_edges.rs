@@ -124,6 +124,19 @@ fn all(store: &GraphStore) -> All {
     for (key, edge) in &edges {
         assert_eq!(view.edge(key).unwrap().as_ref(), Some(edge));
     }
+    let mut scanned = Vec::new();
+    let ends = (1..40).map(|share| Some(NodeId(share * (u64::MAX / 80)))).chain([None]);
+    let mut start = NodeId(0);
+    for end in ends {
+        view.visit_edges(start, end, &mut |edge| {
+            scanned.push((edge.key, edge.last, edge.sum.to_bits()));
+            Ok(())
+        })
+        .unwrap();
+        start = end.unwrap_or(start);
+    }
+    let as_scanned = |(key, edge): &(EdgeKey, Edge)| (*key, edge.last, edge.sum.to_bits());
+    assert_eq!(scanned, edges.iter().map(as_scanned).collect::<Vec<_>>());
     let evidence: Vec<_> = view.evidence().unwrap().collect::<Result<_, _>>().unwrap();
     for (edge, stamp, piece) in &evidence {
         assert_eq!(view.evidence_at(edge, stamp).unwrap().as_ref(), Some(piece));

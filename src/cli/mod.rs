@@ -34,7 +34,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
 use crate::event::NodeKey;
 use crate::ingest::IngestError;
 use crate::schema::{NodeKind, Timestamp};
@@ -208,6 +208,13 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 /// Writes a line to stderr; nobody reading it is no reason to end.
 fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Keeps the engine's snapshot for the next start, which builds it where it cannot be kept.
+fn keep_snapshot(engine: &Engine) {
+    if let Err(error) = engine.keep_snapshot() {
+        note(&format!("the graph is not kept for the next start: {error}"));
+    }
 }
 
 fn write_json(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Result<()> {

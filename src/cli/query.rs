@@ -1,5 +1,7 @@
 //! `predilect query`: interests, recommendations and why.
 
+mod communities;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -9,7 +11,8 @@ use clap::builder::PossibleValuesParser;
 use super::answer;
 use super::source::Source;
 use super::{
-    ExitCode, Output, OutputArg, note, parse_entity, parse_key, parse_time, parse_user, write_json,
+    ExitCode, Output, OutputArg, keep_snapshot, note, parse_entity, parse_key, parse_time,
+    parse_user, write_json,
 };
 use crate::engine::{Engine, Moment};
 use crate::event::NodeKey;
@@ -32,6 +35,7 @@ enum Question {
     Explain(Explain),
     Paths(Paths),
     Similar(Similar),
+    Communities(communities::Communities),
 }
 
 /// Whom to ask, about which moment.
@@ -168,7 +172,11 @@ impl Asked {
     fn source(&self) -> anyhow::Result<Source> {
         Ok(match (&self.store, &self.server) {
             (_, Some(url)) => Source::Server(Client::connect(url)?),
-            (Some(store), None) => Source::Store(Box::new(Engine::open(store, false, None, None)?)),
+            (Some(store), None) => {
+                let engine = Box::new(Engine::open(store, false, None, None)?);
+                keep_snapshot(&engine);
+                Source::Store(engine)
+            }
             (None, None) => anyhow::bail!("give --store or --server"),
         })
     }
@@ -190,6 +198,7 @@ impl Args {
             Question::Explain(question) => question.run(out),
             Question::Paths(question) => question.run(out),
             Question::Similar(question) => question.run(out),
+            Question::Communities(question) => question.run(out),
         }?;
         Ok(ExitCode::Done)
     }

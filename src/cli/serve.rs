@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::load::ExtractorArgs;
-use super::{ExitCode, StoreArg, note};
+use super::{ExitCode, StoreArg, keep_snapshot, note};
 use crate::engine::Engine;
 use crate::rpc::{self, ServeParams};
 
@@ -39,7 +39,9 @@ impl Args {
         let extractor = self.extractor.build()?;
         let engine = Arc::new(Engine::open(&self.store.store, false, None, extractor)?);
         let params = ServeParams { listen: self.listen, ..ServeParams::default() };
-        rpc::serve(engine, &params, &mut |at| note(&format!("listening on {at}")))?;
+        keep_snapshot(&engine);
+        rpc::serve(Arc::clone(&engine), &params, &mut |at| note(&format!("listening on {at}")))?;
+        keep_snapshot(&engine);
         Ok(ExitCode::Done)
     }
 }

@@ -257,7 +257,7 @@ fn path_answer(route: Route) -> PathAnswer {
     }
 }
 
-fn node_answer(key: NodeKey, label: String) -> NodeAnswer {
+pub(super) fn node_answer(key: NodeKey, label: String) -> NodeAnswer {
     NodeAnswer { kind: key.kind, id: key.name, label }
 }
 

@@ -9,14 +9,16 @@
 //! `petgraph::Graph` links the edges of a node in a list, which cannot be adjacent in memory both
 //! ways; `petgraph::csr::Csr` has neither parallel edges nor incoming ones.
 
+mod arrays;
 mod build;
 
 use std::ops::Range;
 
 use petgraph::Direction;
 
+pub(crate) use self::arrays::Arrays;
 pub(crate) use self::build::accumulate;
-use super::{EdgeData, EdgeIndex, EdgeReference, Edges, NodeIndex};
+use super::{Array, EdgeData, EdgeIndex, EdgeReference, Edges, NodeIndex};
 use crate::schema::RelationId;
 
 /// An immutable directed graph with typed, parallel edges, readable along both directions.
@@ -34,12 +36,12 @@ use crate::schema::RelationId;
 /// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct CompactGraph {
-    out_offsets: Vec<u32>,
-    targets: Vec<u32>,
-    data: Vec<EdgeData>,
-    in_offsets: Vec<u32>,
-    sources: Vec<u32>,
-    in_edges: Vec<u32>,
+    out_offsets: Array<u32>,
+    targets: Array<u32>,
+    data: Array<EdgeData>,
+    in_offsets: Array<u32>,
+    sources: Array<u32>,
+    in_edges: Array<u32>,
     /// Whether every row ascends by the other end alone, whatever the relations.
     by_node: bool,
 }

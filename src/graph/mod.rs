@@ -7,12 +7,14 @@
 //!
 //! A [`NodeIndex`] means something within one snapshot only; what the store writes is a `NodeId`.
 
+mod array;
 mod compact;
 mod error;
 mod overlay;
 mod visit;
 
-pub(crate) use self::compact::accumulate;
+pub(crate) use self::array::{Array, Mapping, Plain};
+pub(crate) use self::compact::{Arrays, accumulate};
 pub use self::{
     compact::{CompactGraph, Rows},
     error::GraphError,
@@ -32,6 +34,7 @@ const MILLIS_PER_MINUTE: i64 = 60_000;
 
 /// What an edge knows in memory, in 12 bytes: its relation, and its evidence as one decayed sum.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(C)]
 pub struct EdgeData {
     /// How the ends are related.
     pub relation: RelationId,

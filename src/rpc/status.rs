@@ -296,6 +296,7 @@ fn of_traverse(error: &TraverseError) -> (Code, &'static str) {
         TraverseError::UnknownNode { .. }
         | TraverseError::Seed { .. }
         | TraverseError::SeedMass { .. }
+        | TraverseError::TooManyNodes { .. }
         | TraverseError::Param { .. } => (Code::Internal, "WALK_FAILED"),
     }
 }

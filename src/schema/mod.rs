@@ -58,6 +58,7 @@ impl fmt::Display for NodeKind {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[repr(transparent)]
 pub struct RelationId(pub u16);
 
 /// How an event's value scales its weight.

@@ -48,6 +48,11 @@ impl Names {
         Self { ids, names, merged, added: HashMap::new(), newer: HashMap::new() }
     }
 
+    /// Ids of the base's nodes, ascending.
+    pub(super) fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
     /// The index of a node; of a merged entity, that of the one it is read as.
     pub fn find(&self, id: NodeId) -> Option<NodeIndex> {
         let id = self.merged.get(&id).copied().unwrap_or(id);
@@ -69,7 +74,11 @@ impl Names {
 
     /// The kind of a node of this snapshot.
     pub fn kind(&self, node: NodeIndex) -> NodeKind {
-        self.get(node).map_or(NodeKind::Concept, |name| name.key.kind)
+        match self.ids.get(node.index()) {
+            // It follows from the id, which lies closer.
+            Some(id) => id.kind().unwrap_or(NodeKind::Concept),
+            None => self.get(node).map_or(NodeKind::Concept, |name| name.key.kind),
+        }
     }
 
     /// The type of an entity.

@@ -93,6 +93,7 @@ impl<'a> BulkEvents<'a> {
         self,
         again: &mut dyn FnMut(Place, Fact, Outcome),
     ) -> Result<FoldedEvents<'a>, StoreError> {
+        self.store.outdate();
         let bulk = self.store.backend().bulk()?;
         let (mut applied, mut unchanged) = (0, 0);
         let sorter = |share| Sorter::new(self.store.scratch(), self.max_memory / share);

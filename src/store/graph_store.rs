@@ -1,6 +1,7 @@
 //! The rules of the graph, for every engine: what is read here; what is written in `apply`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::packed::{Numbers, Side};
@@ -12,6 +13,9 @@ use crate::schema::{self, RelationId, Schema};
 
 /// The format of keys and values. Changing either, or a stored discriminant, raises it.
 pub const FORMAT_VERSION: u32 = 2;
+
+/// The file of a store's folder that [`GraphStore::graph_file`] tells of.
+const GRAPH_FILE: &str = "graph.snapshot";
 
 const FORMAT: &[u8] = b"format_version";
 const SCHEMA: &[u8] = b"schema";
@@ -26,6 +30,9 @@ pub struct GraphStore {
     schema: Schema,
     /// Where files may be made that nobody else sees.
     scratch: PathBuf,
+    /// Where a picture of the graph may be kept, and whether one may be there now.
+    graph_file: Option<PathBuf>,
+    has_graph_file: AtomicBool,
     /// One writer at a time: a change reads what it folds into.
     pub(super) writer: Mutex<()>,
     /// What the nodes of packed rows are called; none while nothing is packed.
@@ -42,7 +49,7 @@ impl GraphStore {
     /// Those of the engine, and those of [`GraphStore::new`].
     pub fn open(path: &Path, create: bool, schema: Option<&str>) -> Result<Self, StoreError> {
         let store = Self::new((ENGINES[0].open)(path, create)?, schema)?;
-        Ok(Self { scratch: path.to_owned(), ..store })
+        Ok(Self { scratch: path.to_owned(), graph_file: Some(path.join(GRAPH_FILE)), ..store })
     }
 
     /// The graph in `backend`; a backend without a graph gets an empty one.
@@ -79,7 +86,16 @@ impl GraphStore {
         };
         let (schema, scratch) = (Schema::parse(&text)?, std::env::temp_dir());
         let numbers = RwLock::new(Numbers::read(&*backend.reader())?.map(Into::into));
-        Ok(Self { backend, schema, scratch, writer: Mutex::new(()), numbers })
+        let has_graph_file = AtomicBool::new(true);
+        Ok(Self {
+            backend,
+            schema,
+            scratch,
+            graph_file: None,
+            has_graph_file,
+            writer: Mutex::new(()),
+            numbers,
+        })
     }
 
     /// The schema that the store was made with.
@@ -110,7 +126,26 @@ impl GraphStore {
         &self.scratch
     }
 
+    /// Where a picture of the graph may be kept for the next start; the next write removes it. None for
+    /// a store that is in no folder.
+    pub fn graph_file(&self) -> Option<&Path> {
+        self.has_graph_file.store(true, Ordering::SeqCst);
+        self.graph_file.as_deref()
+    }
+
+    /// Removes the picture of a graph that is about to change, so that it neither comes back with an older
+    /// store nor keeps what is taken out of this one.
+    pub(super) fn outdate(&self) {
+        if let Some(file) = &self.graph_file
+            && self.has_graph_file.swap(false, Ordering::SeqCst)
+        {
+            // One that stays is not taken for the store's: it is of another sequence number.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
     pub(super) fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.outdate();
         self.backend.write(batch)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError};
+use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError, Visit};
 
 type Pairs = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 
@@ -56,6 +56,29 @@ impl Reader for MemoryReader {
         Ok(Box::new(within.map(|((_, key), value)| {
             Ok((key.clone().into_boxed_slice(), value.clone().into_boxed_slice()))
         })))
+    }
+
+    fn visit(
+        &self,
+        space: Space,
+        start: &[u8],
+        end: Option<&[u8]>,
+        each: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let start = Bound::Included((space, start.to_vec()));
+        let pairs = self.0.range((start, Bound::Unbounded));
+        let within = pairs.take_while(|((at, key), _)| {
+            *at == space && end.is_none_or(|end| key.as_slice() < end)
+        });
+        for ((_, key), value) in within {
+            each(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// It is in no folder, so that no stamp of it is ever kept.
+    fn stamp(&self) -> Result<Vec<u8>, StoreError> {
+        Ok(Vec::new())
     }
 }
 

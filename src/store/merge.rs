@@ -215,7 +215,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// Those of reads.
-    fn united_edges(
+    pub fn united_edges(
         &self,
         merges: &Merges,
         until: Timestamp,

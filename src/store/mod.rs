@@ -15,6 +15,7 @@ mod merge;
 mod packed;
 mod record;
 mod rocks;
+mod scan;
 mod sorter;
 mod stats;
 
@@ -38,10 +39,15 @@ pub use record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Phrase, Stamp,
 };
 pub use rocks::Rocks;
+pub use scan::ScannedEdge;
+pub(crate) use scan::shares;
 pub use stats::Stats;
 
 /// A key and its value.
 pub type Pair = (Box<[u8]>, Box<[u8]>);
+
+/// What is called with each key and value of a range.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
 
 /// Pairs in ascending order of their keys' bytes.
 pub type Scan<'a> = Box<dyn Iterator<Item = Result<Pair, StoreError>> + 'a>;
@@ -135,8 +141,8 @@ impl Batch {
     }
 }
 
-/// A consistent reading of the store: later writes do not show.
-pub trait Reader {
+/// A consistent reading of the store: later writes do not show. Several threads may share it.
+pub trait Reader: Sync {
     /// The value at `key`, if any.
     ///
     /// # Errors
@@ -148,6 +154,26 @@ pub trait Reader {
     /// # Errors
     /// [`StoreError::Engine`] when the engine fails; a later failure is an item of the scan.
     fn scan(&self, space: Space, prefix: &[u8]) -> Result<Scan<'_>, StoreError>;
+
+    /// Calls `each` with every pair whose key is at least `start` and below `end`, ascending by bytes and
+    /// without copying them; ends at its first error.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails, and those of `each`.
+    fn visit(
+        &self,
+        space: Space,
+        start: &[u8],
+        end: Option<&[u8]>,
+        each: &mut Visit<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// What tells this moment of this store from every other of this and of other stores that are on
+    /// disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails.
+    fn stamp(&self) -> Result<Vec<u8>, StoreError>;
 }
 
 /// All that the graph asks of a storage engine.

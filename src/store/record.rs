@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use blake3::Hasher;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{Space, StoreError, keyspace};
 use crate::event::{Document, NodeKey};
@@ -316,10 +316,10 @@ pub(super) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     postcard::to_stdvec(record).expect("records hold only types that postcard writes, into a Vec")
 }
 
-pub(super) fn decode<T: DeserializeOwned>(
+pub(super) fn decode<'v, T: Deserialize<'v>>(
     space: Space,
     key: &[u8],
-    value: &[u8],
+    value: &'v [u8],
 ) -> Result<T, StoreError> {
     match postcard::take_from_bytes(value) {
         Ok((record, [])) => Ok(record),

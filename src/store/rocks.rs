@@ -17,11 +17,13 @@ use rocksdb::{
     WriteBatch,
 };
 
-use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError};
+use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError, Visit};
 
 const LOCK_FILE: &str = "predilect.lock";
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
 const WRITE_BUFFER_BYTES: usize = 64 << 20;
+/// What is asked of the disk at a time, where all of a range is read.
+const READAHEAD_BYTES: usize = 1 << 20;
 const BLOOM_BITS: f64 = 10.0;
 /// Write-ahead logs are kept until every space has flushed what they hold: at most so much.
 const MAX_LOG_BYTES: u64 = 128 << 20;
@@ -196,6 +198,37 @@ impl Reader for RocksReader<'_> {
         let from = IteratorMode::From(prefix, Direction::Forward);
         let pairs = self.snapshot.iterator_cf_opt(&family, options, from);
         Ok(Box::new(pairs.map(|pair| pair.map_err(|error| self.store.failed(&error)))))
+    }
+
+    fn visit(
+        &self,
+        space: Space,
+        start: &[u8],
+        end: Option<&[u8]>,
+        each: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let family = self.store.family(space)?;
+        let mut options = ReadOptions::default();
+        if let Some(end) = end {
+            options.set_iterate_upper_bound(end);
+        }
+        // What is read once leaves the cache to what is read often.
+        options.fill_cache(false);
+        options.set_readahead_size(READAHEAD_BYTES);
+        let mut pairs = self.snapshot.raw_iterator_cf_opt(&family, options);
+        pairs.seek(start);
+        while let Some((key, value)) = pairs.item() {
+            each(key, value)?;
+            pairs.next();
+        }
+        pairs.status().map_err(|error| self.store.failed(&error))
+    }
+
+    fn stamp(&self) -> Result<Vec<u8>, StoreError> {
+        let mut stamp =
+            self.store.db.get_db_identity().map_err(|error| self.store.failed(&error))?;
+        stamp.extend_from_slice(&self.snapshot.sequence_number().to_be_bytes());
+        Ok(stamp)
     }
 }
 

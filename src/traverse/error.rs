@@ -25,6 +25,12 @@ pub enum TraverseError {
         /// The mass given.
         mass: f64,
     },
+    /// Nodes are numbered with 32 bits.
+    #[error("graph has {found} nodes, more than 32 bits number; leave some out")]
+    TooManyNodes {
+        /// The graph's `node_bound`.
+        found: usize,
+    },
     /// The masses of the seeds must sum to 1.
     #[error("masses of the seeds sum to {found}; divide each by their sum, so that they sum to 1")]
     SeedMass {

@@ -13,6 +13,8 @@
 
 mod both_ways;
 mod budget;
+mod communities;
+mod components;
 mod error;
 mod neighborhood;
 mod neighborhood_size;
@@ -26,6 +28,8 @@ mod weight;
 
 pub use self::{
     budget::Budget,
+    communities::{Communities, CommunityParams, communities},
+    components::{Components, connected_components},
     error::TraverseError,
     neighborhood::{Neighborhood, k_hop},
     neighborhood_size::NeighborhoodSizes,

@@ -2,6 +2,8 @@
 
 use petgraph::visit::{EdgeIndexable, EdgeRef, IntoEdgeReferences};
 
+use crate::graph::Array;
+
 const LEAST: f64 = 1e-100;
 const GREATEST: f64 = 1e100;
 
@@ -33,7 +35,7 @@ pub(super) fn usable(weight: f64) -> f64 {
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct WeightTable {
-    weights: Vec<f32>,
+    weights: Array<f32>,
 }
 
 impl WeightTable {
@@ -48,10 +50,25 @@ impl WeightTable {
         let mut weights = vec![0.0; graph.edge_bound()];
         for edge in graph.edge_references() {
             if let Some(slot) = weights.get_mut(graph.to_index(edge.id())) {
-                *slot = usable(weight(edge)).min(f64::from(f32::MAX)) as f32;
+                *slot = Self::kept(weight(edge));
             }
         }
+        Self { weights: weights.into() }
+    }
+
+    /// A weight as a table keeps it.
+    pub(crate) fn kept(weight: f64) -> f32 {
+        usable(weight).min(f64::from(f32::MAX)) as f32
+    }
+
+    /// A table of weights as [`WeightTable::kept`] makes them.
+    pub(crate) fn from_weights(weights: Array<f32>) -> Self {
         Self { weights }
+    }
+
+    /// The weight of every edge index.
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
     }
 
     /// The weight of the edge with this index; 0 for an unknown one.

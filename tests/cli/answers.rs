@@ -161,6 +161,57 @@ fn paths_and_similar_nodes() {
 }
 
 #[test]
+fn communities_and_components() {
+    let folder = Folder::with_store();
+    let line = "query communities --store store --k 1000 --members 1000 --output json";
+    let all = folder.json(line);
+    assert_eq!(folder.json(line), all);
+    let groups = all["largest"].as_array().unwrap();
+    assert_eq!(all["groups"], groups.len());
+    assert!(groups.len() > 1 && all["modularity"].as_f64().unwrap() > 0.2, "{all:#}");
+    let mut named = std::collections::BTreeSet::new();
+    for group in groups {
+        let members = group["members"].as_array().unwrap();
+        assert_eq!(group["nodes"], members.len());
+        named.extend(members.iter().map(|member| format!("{}:{}", member["kind"], member["id"])));
+    }
+    assert_eq!(all["nodes"], named.len());
+
+    let items = folder.json(&format!("{line} --kind item"));
+    let members = items["largest"].as_array().unwrap().iter();
+    let members: Vec<_> = members.flat_map(|group| group["members"].as_array().unwrap()).collect();
+    assert_eq!(members.len(), 8);
+    assert!(members.iter().all(|member| member["kind"] == "item"));
+
+    let whole = folder.json(&format!("{line} --method components"));
+    assert!(whole["groups"].as_u64() <= all["groups"].as_u64());
+    assert_eq!(whole.get("modularity"), None);
+    let told = folder.check("query communities --store store --k 1 --members 2", 0).out;
+    assert!(told.contains(" groups, modularity 0."), "{told}");
+    assert_eq!(told.lines().filter(|line| line.starts_with("      ")).count(), 2);
+    let refused = "resolution is 0; it must lie in (0, infinity)";
+    folder.refuses("query communities --store store --resolution 0", 1, refused);
+}
+
+#[test]
+fn the_graph_is_kept_for_the_next_question() {
+    let folder = Folder::with_store();
+    let file = folder.path("store/graph.snapshot");
+    assert!(!file.exists());
+    let line = "query recommend --store store --user alice --output json";
+    let built = folder.check(line, 0).out;
+    let kept = std::fs::read(&file).unwrap();
+    assert_eq!(folder.check(line, 0).out, built);
+    std::fs::write(&file, &kept[..kept.len() - 1]).unwrap();
+    assert_eq!(folder.check(line, 0).out, built);
+    folder.check("retract --store store --event tiny-03", 0);
+    assert!(!file.exists());
+    assert_ne!(folder.check(line, 0).out, built);
+    assert!(file.exists());
+    assert!(folder.check("verify --store store", 0).out.starts_with("whole: "));
+}
+
+#[test]
 fn a_server_gives_the_answers_of_its_store() {
     use std::io::{BufRead, BufReader};
 

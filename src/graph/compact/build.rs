@@ -127,7 +127,15 @@ impl CompactGraph {
             *slot += 1;
         });
         let by_node = ascend(&out_offsets, &targets) && ascend(&in_offsets, &sources);
-        Self { out_offsets, targets, data, in_offsets, sources, in_edges, by_node }
+        Self {
+            out_offsets: out_offsets.into(),
+            targets: targets.into(),
+            data: data.into(),
+            in_offsets: in_offsets.into(),
+            sources: sources.into(),
+            in_edges: in_edges.into(),
+            by_node,
+        }
     }
 }
 

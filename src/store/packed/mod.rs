@@ -11,6 +11,8 @@ mod column;
 mod view;
 mod write;
 
+use std::ops::Range;
+
 use self::block::{Block, NODES, Piece};
 use super::record::{EdgeKey, NodeId};
 use super::{Items, Reader, Space, StoreError};
@@ -134,9 +136,10 @@ impl Numbers {
             None => reader.scan(Space::Packed, &[side as u8])?,
         };
         let prefix = prefix.to_vec();
+        let nodes = owner.map_or(0..self.0.len(), |owner| owner as usize..owner as usize + 1);
         Ok(Box::new(blocks.flat_map(move |block| {
             let rows = block.and_then(|(key, value)| {
-                self.rows(side, &key, &value, owner).ok_or_else(|| corrupt(&key))
+                self.rows(side, &key, &value, &nodes).ok_or_else(|| corrupt(&key))
             });
             let (rows, failed) = match rows {
                 Ok(rows) => (rows, None),
@@ -150,27 +153,46 @@ impl Numbers {
         })))
     }
 
-    /// The pieces in a block, of all of its nodes or of one.
+    /// Calls `each` with every packed piece of the edges that start at a node whose id is in a range,
+    /// ascending; without an end, at any from the start on.
+    ///
+    /// # Errors
+    /// Those of reads, and those of `each`.
+    pub fn visit(
+        &self,
+        reader: &dyn Reader,
+        start: NodeId,
+        end: Option<NodeId>,
+        each: &mut dyn FnMut(EdgeKey, Timestamp, f32) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let place = |id| self.0.partition_point(|known| *known < id);
+        let nodes = place(start)..end.map_or(self.0.len(), place);
+        let Some(last) = nodes.end.checked_sub(1).filter(|_| !nodes.is_empty()) else {
+            return Ok(());
+        };
+        let first = blocks_key(Side::Out, nodes.start as u32);
+        let end = blocks_key(Side::Out, (last / NODES * NODES + NODES) as u32);
+        reader.visit(Space::Packed, &first, Some(&end), &mut |key, value| {
+            let rows = self.rows(Side::Out, key, value, &nodes).ok_or_else(|| corrupt(key))?;
+            rows.into_iter().try_for_each(|(edge, at, weight)| each(edge, at, weight))
+        })
+    }
+
+    /// The pieces in a block of those of its nodes that are among `nodes`.
     fn rows(
         &self,
         side: Side,
         key: &[u8],
         value: &[u8],
-        owner: Option<u32>,
+        nodes: &Range<usize>,
     ) -> Option<Vec<(EdgeKey, Timestamp, f32)>> {
         let block = Block::read(value)?;
         let first = u32::from_be_bytes(*key.get(1..)?.first_chunk()?) as usize * NODES;
-        let nodes = match owner {
-            Some(owner) => owner as usize % NODES..owner as usize % NODES + 1,
-            None => 0..NODES,
-        };
+        let (start, end) = (nodes.start.max(first), nodes.end.min(first + NODES));
         let mut rows = Vec::new();
-        for node in nodes {
-            let mut row = block.row(node).peekable();
-            if row.peek().is_none() {
-                continue;
-            }
-            let owner = *self.0.get(first + node)?;
+        for node in start..end {
+            let row = block.row(node - first);
+            let owner = *self.0.get(node)?;
             for piece in row {
                 let Piece { relation, other, at, weight } = piece?;
                 let other = *self.0.get(other as usize)?;

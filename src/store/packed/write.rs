@@ -38,6 +38,7 @@ impl GraphStore {
             }
         }
         drop(reader);
+        self.outdate();
         Ok(Some(PackedEdges {
             store: self,
             bulk: self.backend().bulk()?,
