@@ -213,6 +213,11 @@ fn of_store(error: &StoreError) -> (Code, &'static str) {
         StoreError::Collision { .. } => (Code::AlreadyExists, "NODE_ID_COLLISION"),
         StoreError::Schema(error) => of_schema(error),
         StoreError::Unsorted { .. } => (Code::Internal, "STORE_UNSORTED"),
+        StoreError::Headless { .. } => (Code::DataLoss, "STORE_HEADLESS"),
+        StoreError::Lost { .. } => (Code::DataLoss, "STORE_LOST_WRITES"),
+        StoreError::NoRoom { .. } => (Code::ResourceExhausted, "DISK_FULL"),
+        StoreError::Occupied { .. } => (Code::AlreadyExists, "OCCUPIED"),
+        StoreError::Backup { .. } => (Code::DataLoss, "BAD_BACKUP"),
         StoreError::Io { .. } => (Code::Internal, "STORE_IO"),
         StoreError::Engine { .. } => (Code::Internal, "STORE_FAILED"),
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::mark::Mark;
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId};
 use super::record::{Stamp, decode};
 use super::{Backend, Batch, ENGINES, Reader, Scan, Space, StoreError, keyspace};
@@ -12,7 +13,7 @@ use crate::schema::{self, RelationId, Schema};
 /// The format of keys and values. Changing either, or a stored discriminant, raises it.
 pub const FORMAT_VERSION: u32 = 2;
 
-const FORMAT: &[u8] = b"format_version";
+pub(super) const FORMAT: &[u8] = b"format_version";
 const SCHEMA: &[u8] = b"schema";
 pub(super) const SEQUENCE: &[u8] = b"sequence";
 
@@ -25,6 +26,8 @@ pub struct GraphStore {
     schema: Schema,
     /// Where files may be made that nobody else sees.
     scratch: PathBuf,
+    /// Up to which write it was told to be on disk; none without a disk.
+    mark: Option<Mark>,
     /// One writer at a time: a change reads what it folds into.
     pub(super) writer: Mutex<()>,
 }
@@ -36,10 +39,30 @@ impl GraphStore {
     /// store keeps its schema: giving another one later is refused.
     ///
     /// # Errors
-    /// Those of the engine, and those of [`GraphStore::new`].
+    /// Those of the engine, and those of [`GraphStore::new`]; [`StoreError::Lost`] when something that
+    /// was told to be on disk is not there.
     pub fn open(path: &Path, create: bool, schema: Option<&str>) -> Result<Self, StoreError> {
         let store = Self::new((ENGINES[0].open)(path, create)?, schema)?;
-        Ok(Self { scratch: path.to_owned(), ..store })
+        let (mark, synced) = Mark::open(path)?;
+        let found = store.sequence()?;
+        match synced {
+            Some(synced) if found < synced => {
+                return Err(StoreError::Lost { path: path.to_owned(), found, synced });
+            }
+            // What was read from disk is there.
+            _ => mark.set(found)?,
+        }
+        Ok(Self { scratch: path.to_owned(), mark: Some(mark), ..store })
+    }
+
+    /// Opens a store as [`GraphStore::open`] does, whatever it has lost.
+    ///
+    /// # Errors
+    /// Those of the engine, and those of [`GraphStore::new`].
+    pub fn open_with_losses(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::new((ENGINES[0].open)(path, false)?, None)?;
+        let (mark, _) = Mark::open(path)?;
+        Ok(Self { scratch: path.to_owned(), mark: Some(mark), ..store })
     }
 
     /// The graph in `backend`; a backend without a graph gets an empty one.
@@ -54,9 +77,7 @@ impl GraphStore {
         drop(reader);
         let text = if let (Some(format), kept) = (format, kept) {
             let found = decode(Space::Meta, FORMAT, &format)?;
-            if found != FORMAT_VERSION {
-                return Err(StoreError::Format { found, expected: FORMAT_VERSION });
-            }
+            super::migrate::to_current(&*backend, found)?;
             let kept = kept.and_then(|kept| String::from_utf8(kept).ok()).ok_or_else(|| {
                 StoreError::Corrupt { space: Space::Meta, key: keyspace::hex(SCHEMA) }
             })?;
@@ -75,7 +96,7 @@ impl GraphStore {
             text
         };
         let (schema, scratch) = (Schema::parse(&text)?, std::env::temp_dir());
-        Ok(Self { backend, schema, scratch, writer: Mutex::new(()) })
+        Ok(Self { backend, schema, scratch, mark: None, writer: Mutex::new(()) })
     }
 
     /// The schema that the store was made with.
@@ -93,7 +114,18 @@ impl GraphStore {
     /// # Errors
     /// [`StoreError::Engine`].
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.backend.sync()
+        let sequence = self.mark.as_ref().map(|_| self.sequence()).transpose()?;
+        self.backend.sync()?;
+        match (&self.mark, sequence) {
+            (Some(mark), Some(sequence)) => mark.set(sequence),
+            _ => Ok(()),
+        }
+    }
+
+    /// Accepts that the store ends where it ends.
+    pub(super) fn accept_losses(&self) -> Result<(), StoreError> {
+        let sequence = self.sequence()?;
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.set_back(sequence))
     }
 
     /// A consistent view: later writes do not show.

@@ -1,42 +1,27 @@
 //! RocksDB, the engine in memory and a plain model do the same over random operations, with RocksDB
 //! closed and opened again in between.
 
-mod model;
-mod random;
-
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use predilect::event::{Document, NodeKey, RawEvent};
+use predilect::event::{Document, NodeKey};
 use predilect::ingest::{self, mutations};
 use predilect::link;
-use predilect::schema::{self, Schema, Timestamp};
+use predilect::schema::Timestamp;
 use predilect::store::{
-    BulkEvents, ENGINES, Edge, EdgeKey, Fact, GraphStore, Mutation, NodeId, Outcome, Place,
+    BulkEvents, Edge, EdgeKey, Fact, GraphStore, Mutation, NodeId, Outcome, Place,
 };
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use model::{Model, same_edges};
-use random::{Names, fact_of};
+use super::model::{Model, same_edges};
+use super::random::{Names, fact_of};
+use super::{assert_whole, hash, in_memory, schema};
 
 const SEEDS: u64 = 20;
 const OPERATIONS: u64 = 20_000;
 /// Operations between two openings of the store on disk, more or less.
 const REOPEN: u64 = 1_000;
-
-fn schema() -> Schema {
-    Schema::parse(schema::DEFAULT).unwrap()
-}
-
-fn in_memory() -> GraphStore {
-    GraphStore::new((ENGINES[1].open)(Path::new(""), true).unwrap(), None).unwrap()
-}
-
-fn hash(store: &GraphStore) -> String {
-    store.view().stats().unwrap().content_hash
-}
 
 /// Names the seed and the operation when a test fails.
 struct Told {
@@ -97,7 +82,7 @@ fn run(seed: u64) {
     }
     three.compare_all();
     for store in [&three.memory, &three.rocks] {
-        assert_eq!(store.view().check().unwrap().told, Vec::<String>::new());
+        assert_whole(store);
     }
 }
 
@@ -408,9 +393,4 @@ fn retracting_a_thousand_events_leaves_the_hash_of_never_having_had_them() {
             assert_eq!(hash(&store), expected, "in bulk: {bulk}");
         }
     }
-}
-
-/// A line of a file as an event, so that the schema's own rules weigh it.
-fn checked(raw: RawEvent, schema: &Schema) -> Mutation {
-    mutations::of_event(raw.check(schema).unwrap())
 }

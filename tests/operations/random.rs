@@ -1,6 +1,7 @@
 //! Random names, events, documents and what is read in texts. Names are few, so that everything meets.
 
 use predilect::event::{Document, NodeKey, RawDocument, RawEvent};
+use predilect::ingest::mutations;
 use predilect::schema::{NodeKind, Schema, Timestamp};
 use predilect::store::{Evidence, ExtractionState, Fact, Merge, Mutation, Phrase};
 use rand::Rng;
@@ -16,8 +17,8 @@ const WORDS: [&str; 8] = ["sand", "worm", "Spice", "sea", "Sea", "moon", "tide",
 const ACTIONS: [&str; 7] =
     ["viewed", "clicked", "bought", "rated", "reviewed", "dismissed", "searched"];
 /// 2024-01-01.
-const START: i64 = 1_704_067_200_000;
-const HOUR: i64 = 3_600_000;
+pub const START: i64 = 1_704_067_200_000;
+pub const HOUR: i64 = 3_600_000;
 
 #[derive(Default)]
 pub struct Names {
@@ -33,7 +34,7 @@ fn word(random: &mut ChaCha8Rng) -> &'static str {
 }
 
 pub fn fact_of(schema: &Schema, raw: RawEvent) -> Fact {
-    match super::checked(raw, schema) {
+    match mutations::of_event(raw.check(schema).unwrap()) {
         Mutation::Add(fact) => fact,
         other => panic!("{other:?}"),
     }
