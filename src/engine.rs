@@ -6,6 +6,7 @@
 
 mod error;
 mod explain;
+mod group;
 mod merge;
 mod write;
 
@@ -29,6 +30,7 @@ use crate::store::{Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, 
 use crate::traverse::{self, PathParams, Paths, Similar};
 
 pub use error::EngineError;
+pub use group::Durability;
 pub use write::Written;
 
 /// Snapshots of earlier times that are kept for the next question.
@@ -50,6 +52,7 @@ pub struct Engine {
     current: ArcSwap<Snapshot>,
     past: Mutex<VecDeque<(u64, Timestamp, Arc<Snapshot>)>>,
     writing: Mutex<()>,
+    gathered: group::Gathered,
     /// The catalogue's words, once a write has asked for them.
     catalogue: Mutex<Option<Catalogue>>,
 }
@@ -80,7 +83,8 @@ impl Engine {
         let current = Snapshot::build(&store.view(), None, recommend::CACHED)?;
         let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, extractor, current, past, writing, catalogue })
+        let gathered = group::Gathered::default();
+        Ok(Self { store, extractor, current, past, writing, gathered, catalogue })
     }
 
     /// The schema of the store.

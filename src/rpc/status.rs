@@ -167,6 +167,7 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         EngineError::Unknown { .. } => (Code::NotFound, "UNKNOWN_NODE"),
         EngineError::NoInterest { .. } => (Code::NotFound, "NO_INTEREST"),
         EngineError::Token { .. } => (Code::FailedPrecondition, "TOKEN_OF_ANOTHER_STORE"),
+        EngineError::Gathered(error) => of_engine(error),
         EngineError::Event(error) => of_event(error),
         EngineError::Store(error) => of_store(error),
         EngineError::Ingest(error) => of_ingest(error),

@@ -34,7 +34,8 @@ fn check_reads_see_writes(server: &Server) {
     for place in 0..100 {
         let (event_id, item) = (format!("row-{place}"), format!("row-item-{place}"));
         let events = vec![view(&event_id, "writer", &item)];
-        let written = server.ok(server.ingest().write_events(WriteEventsRequest { events }));
+        let written = server
+            .ok(server.ingest().write_events(WriteEventsRequest { events, ..Default::default() }));
         assert_eq!(seen_by(server, "writer", &written.written_at).len(), place + 1);
         let request = GetInterestsRequest {
             user: "writer".to_owned(),
@@ -65,7 +66,7 @@ fn concurrent_writers_each_read_their_own_writes() {
             for place in 0..20 {
                 let user = format!("writer-{writer}");
                 let event = view(&format!("{user}-{place}"), &user, &format!("item-{place}"));
-                let request = WriteEventsRequest { events: vec![event] };
+                let request = WriteEventsRequest { events: vec![event], ..Default::default() };
                 let written = server.ok(server.ingest().write_events(request));
                 assert_eq!(seen_by(&server, &user, &written.written_at).len(), place + 1);
             }
@@ -79,7 +80,8 @@ fn concurrent_writers_each_read_their_own_writes() {
 }
 
 fn results(server: &Server, events: Vec<Event>) -> Vec<write_event_result::Result> {
-    let answer = server.ok(server.ingest().write_events(WriteEventsRequest { events }));
+    let answer = server
+        .ok(server.ingest().write_events(WriteEventsRequest { events, ..Default::default() }));
     answer.results.into_iter().map(|result| result.result.unwrap()).collect()
 }
 
@@ -171,7 +173,8 @@ fn a_batch_of_none_or_too_many_is_refused() {
     let server = Server::tiny();
     for n_events in [0, 10_001] {
         let event = |place| view(&format!("{place}"), "nina", "qc-ultra");
-        let request = WriteEventsRequest { events: (0..n_events).map(event).collect() };
+        let request =
+            WriteEventsRequest { events: (0..n_events).map(event).collect(), ..Default::default() };
         let status = server.refused(server.ingest().write_events(request));
         assert_eq!((status.code(), field(&status).as_str()), (Code::InvalidArgument, "events"));
     }
