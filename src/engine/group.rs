@@ -1,19 +1,22 @@
 //! Writes that come at the same time share one sync.
 //!
-//! A write joins the queue and then waits for its turn. Whoever's turn it is does all that have gathered
-//! meanwhile: each as a batch of its own, in the order in which they came, then one sync and one new
-//! snapshot for all. The others find theirs done when their turn comes. Nobody waits for company: writes
-//! gather while an earlier sync runs, so a lone writer is as fast as the disk.
+//! A write joins the queue. While somebody leads, it waits; else it leads itself: it does all writes that
+//! have gathered, each as a batch of its own, in the order in which they came, then one sync and one new
+//! snapshot for all. Writes gather while an earlier sync runs. Those of one sync tend to be followed by as
+//! many, for which the next waits a moment; so a lone writer waits for nobody.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{Engine, EngineError, Written, lock};
-use crate::store::{Applied, EdgeKey, Mutation, StoreError};
+use crate::store::{Applied, EdgeKey, Evidence, Mutation, StoreError};
 
 /// Bytes of names and texts that are gathered before a sync, more or less; one write may be larger.
 const GATHERED_BYTES: usize = 1 << 20;
+/// How long a sync waits, at the most, for as many writes as the last one was for.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// What has to happen before a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,9 +29,32 @@ pub enum Durability {
     Os,
 }
 
-/// Writes that wait for whoever's turn it is.
+/// Writes on their way.
 #[derive(Default)]
-pub(super) struct Gathered(Mutex<VecDeque<Arc<Job>>>);
+pub(super) struct Gathered {
+    queue: Mutex<Queue>,
+    /// A write came, or a leader is done.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Arc<Job>>,
+    /// Does somebody lead?
+    led: bool,
+    /// How many writes the last sync was for.
+    last: usize,
+}
+
+/// Lets another lead, however the leader ends.
+struct Leading<'a>(&'a Gathered);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.queue).led = false;
+        self.0.changed.notify_all();
+    }
+}
 
 /// A write on its way.
 struct Job {
@@ -53,12 +79,20 @@ impl Engine {
     ) -> Result<Written, EngineError> {
         let n_bytes = mutations.iter().map(n_bytes).sum();
         let job = Arc::new(Job { mutations, durability, n_bytes, done: Mutex::default() });
-        lock(&self.gathered.0).push_back(Arc::clone(&job));
-        let _turn = lock(&self.writing);
+        lock(&self.gathered.queue).waiting.push_back(Arc::clone(&job));
+        self.gathered.changed.notify_all();
         loop {
+            let waits = |queue: &mut Queue| queue.led && lock(&job.done).is_none();
+            let queue = lock(&self.gathered.queue);
+            let queue = self.gathered.changed.wait_while(queue, waits);
+            let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
             if let Some(result) = lock(&job.done).take() {
                 return result;
             }
+            queue.led = true;
+            drop(queue);
+            let _leading = Leading(&self.gathered);
+            let _one_writer = lock(&self.writing);
             let group = self.gather();
             if group.is_empty() {
                 // Whoever took this write along was ended by a panic.
@@ -71,15 +105,19 @@ impl Engine {
 
     /// The writes of the next sync, in the order in which they came.
     fn gather(&self) -> Vec<Arc<Job>> {
-        let mut waiting = lock(&self.gathered.0);
+        let queue = lock(&self.gathered.queue);
+        let few = |queue: &mut Queue| queue.waiting.len() < queue.last;
+        let waited = self.gathered.changed.wait_timeout_while(queue, GATHERING, few);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let (mut group, mut n_bytes) = (Vec::new(), 0);
-        while let Some(job) = waiting.front() {
+        while let Some(job) = queue.waiting.front() {
             n_bytes += job.n_bytes;
             if !group.is_empty() && n_bytes > GATHERED_BYTES {
                 break;
             }
-            group.extend(waiting.pop_front());
+            group.extend(queue.waiting.pop_front());
         }
+        queue.last = group.len();
         group
     }
 
@@ -113,8 +151,6 @@ impl Engine {
 
 /// Bytes of the names and the text of a change.
 fn n_bytes(mutation: &Mutation) -> usize {
-    use crate::store::Evidence;
-
     let Mutation::Add(fact) = mutation else { return 0 };
     let text = match &fact.evidence {
         Evidence::Event { event_id, text, .. } => {

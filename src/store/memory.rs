@@ -106,4 +106,8 @@ impl Backend for Memory {
             })
             .to_vec())
     }
+
+    fn health(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        Ok(BTreeMap::new())
+    }
 }

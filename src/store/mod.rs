@@ -186,6 +186,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`StoreError::Engine`].
     fn usage(&self) -> Result<Vec<SpaceUsage>, StoreError>;
+
+    /// What the engine counts of itself, by name; bytes where the name says so. Empty without a disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    fn health(&self) -> Result<BTreeMap<&'static str, u64>, StoreError>;
 }
 
 /// What a space takes.

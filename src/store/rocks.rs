@@ -8,6 +8,7 @@
 mod bulk;
 mod upkeep;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -301,5 +302,9 @@ impl Backend for Rocks {
 
     fn usage(&self) -> Result<Vec<SpaceUsage>, StoreError> {
         self.spaces()
+    }
+
+    fn health(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        self.counts()
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod damage;
+mod durability;
 mod formats;
 mod model;
 mod random;

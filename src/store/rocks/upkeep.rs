@@ -1,5 +1,6 @@
 //! What an operator asks of RocksDB: copies, rewriting, sizes; and whether it is ours to open.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -55,7 +56,44 @@ impl Rocks {
         }
         Ok(spaces)
     }
+
+    pub(super) fn counts(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for (name, property, of_each_space) in COUNTS {
+            let mut sum = 0;
+            for space in &Space::ALL[..if of_each_space { Space::ALL.len() } else { 1 }] {
+                let found = self.db.property_int_value_cf(&self.family(*space)?, property);
+                sum += found.map_err(|error| self.failed(&error))?.unwrap_or_default();
+            }
+            counts.insert(name, sum);
+        }
+        let io = |source| StoreError::Io { path: self.path.clone(), source };
+        let mut log_bytes = 0;
+        for entry in fs::read_dir(&self.path).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if entry.path().extension().is_some_and(|extension| extension == "log") {
+                // One that is gone by now holds nothing that is still needed.
+                log_bytes += entry.metadata().map_or(0, |metadata| metadata.len());
+            }
+        }
+        counts.insert("log_bytes", log_bytes);
+        if let Ok(free) = (self.params.free_bytes)(&self.path) {
+            counts.insert("free_bytes", free);
+            counts.insert("least_free_bytes", self.params.min_free_bytes);
+        }
+        Ok(counts)
+    }
 }
+
+/// RocksDB's own counts, and whether they are those of one space or of all.
+const COUNTS: [(&str, &str, bool); 6] = [
+    ("background_errors", "rocksdb.background-errors", false),
+    ("files_to_delete_bytes", "rocksdb.obsolete-sst-files-size", false),
+    ("memory_bytes", "rocksdb.cur-size-all-mem-tables", true),
+    ("pending_compaction_bytes", "rocksdb.estimate-pending-compaction-bytes", true),
+    ("running_compactions", "rocksdb.num-running-compactions", false),
+    ("write_stopped", "rocksdb.is-write-stopped", false),
+];
 
 /// Does the folder hold sorted files, or logs with something in them?
 pub(super) fn has_tables(path: &Path) -> bool {
