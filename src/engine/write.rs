@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Durability, Engine, EngineError, lock};
 use crate::event::{Document, Event, NodeKey};
+use crate::extract::Extractor;
 use crate::ingest::{self, Backlog, Catalogue, LoadParams, LoadReport, Progress, mutations};
 use crate::recommend;
 use crate::schema::{NodeKind, Timestamp};
@@ -51,9 +52,8 @@ impl Engine {
             texts.map(|event| EvidenceId::of_event(&event.event_id)).collect();
         let mutations = events.into_iter().map(mutations::of_event).collect();
         let mut written = self.write_in_group(mutations, durability)?;
-        if self.extractor.as_deref().is_some_and(|found| found.finds_relations())
-            && !reviews.is_empty()
-        {
+        let reads = self.extractor.as_deref().is_some_and(Extractor::finds_relations);
+        if reads && !reviews.is_empty() {
             let _one_writer = lock(&self.writing);
             let edges = self.read_reviews(&reviews)?;
             written.sequence = written.sequence.max(self.advance(&[], &edges)?);

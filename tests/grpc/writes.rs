@@ -5,9 +5,9 @@ use std::thread;
 
 use predilect::event::RawEvent;
 use predilect::rpc::proto::{
-    AttributeValue, AttributeValues, Document, Error, Event, GetInterestsRequest, GetNodeRequest,
-    ListEdgesRequest, NodeKind, ReadOptions, UpsertNodesRequest, WriteEventsRequest,
-    attribute_value, upsert_node_result, write_event_result,
+    AttributeValue, AttributeValues, Document, Durability, Error, Event, GetInterestsRequest,
+    GetNodeRequest, ListEdgesRequest, NodeKind, ReadOptions, UpsertNodesRequest,
+    WriteEventsRequest, attribute_value, upsert_node_result, write_event_result,
 };
 use predilect::store::Outcome;
 use tonic::Code;
@@ -77,6 +77,25 @@ fn concurrent_writers_each_read_their_own_writes() {
         writer.join().unwrap();
     }
     assert_eq!(server.engine.verify().unwrap(), predilect::store::Problems::default());
+}
+
+#[test]
+fn a_write_may_ask_for_less_than_the_disk_and_for_nothing_unknown() {
+    let server = Server::on_disk();
+    let of = |durability, event_id: &str| WriteEventsRequest {
+        events: vec![view(event_id, "nina", "qc-ultra")],
+        durability,
+    };
+    for durability in [Durability::Unspecified, Durability::Sync, Durability::Os] {
+        let event_id = format!("{durability:?}");
+        let request = of(durability.into(), &event_id);
+        let written = server.ok(server.ingest().write_events(request));
+        assert_eq!(seen_by(&server, "nina", &written.written_at), ["qc-ultra"]);
+    }
+    let before = server.engine.stats().unwrap();
+    let refused = server.refused(server.ingest().write_events(of(7, "none")));
+    assert_eq!((refused.code(), field(&refused).as_str()), (Code::InvalidArgument, "durability"));
+    assert_eq!(server.engine.stats().unwrap(), before);
 }
 
 fn results(server: &Server, events: Vec<Event>) -> Vec<write_event_result::Result> {

@@ -75,7 +75,7 @@ fn mutate(random: &mut ChaCha8Rng, folder: &Path, name: &str, others: &[String])
     let path = folder.join(name);
     let mut bytes = fs::read(&path).unwrap();
     match random.random_range(0..10) {
-        0 if bytes.is_empty() => return "nothing".to_owned(),
+        0 if bytes.is_empty() => "nothing".to_owned(),
         0..5 if !bytes.is_empty() => {
             let bit = random.random_range(0..bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);

@@ -15,8 +15,8 @@ use std::path::Path;
 
 use predilect::schema::{self, Schema, Timestamp};
 use predilect::store::{ENGINES, GraphStore};
+use rand::SeedableRng;
 use rand::seq::IteratorRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use model::Model;
@@ -52,20 +52,20 @@ fn grown(seed: u64, n_events: u32) -> Model {
         model.add_event(&event_id, &fact);
     }
     for _ in 0..n_events / 10 {
-        let (key, document) = names.document(&mut random);
+        let (key, document) = Names::document(&mut random);
         let has_text = !document.text.is_empty();
         model.upsert(&key, document);
         if has_text {
-            let (said, state) = names.mentions(&mut random, &model.schema, &key);
+            let (said, state) = Names::mentions(&mut random, &model.schema, &key);
             model.extract(&key, said, state);
         }
         let read = model.reviews.keys().choose(&mut random).unwrap().clone();
         let review = model.events[&read].clone();
-        let (said, state) = names.opinions(&mut random, &model.schema, &read, &review);
+        let (said, state) = Names::opinions(&mut random, &model.schema, &read, &review);
         model.read(&read, said, state);
     }
     for _ in 0..20 {
-        let merge = names.merge(&mut random);
+        let merge = Names::merge(&mut random);
         if model.can_merge(&merge.entity, &merge.into) {
             model.merges.insert(merge.entity.clone(), merge);
         }
@@ -83,8 +83,7 @@ fn fill(store: &GraphStore, model: &Model) {
 
 /// A random moment of those at which events happen.
 fn moment(random: &mut ChaCha8Rng) -> Timestamp {
-    Timestamp::from_millis(random.random_range(random::START..random::START + 9_000 * random::HOUR))
-        .unwrap()
+    Timestamp::from_millis(Names::millis(random)).unwrap()
 }
 
 /// Copies the files of a folder, as a process that was killed would leave them.

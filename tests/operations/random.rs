@@ -17,8 +17,8 @@ const WORDS: [&str; 8] = ["sand", "worm", "Spice", "sea", "Sea", "moon", "tide",
 const ACTIONS: [&str; 7] =
     ["viewed", "clicked", "bought", "rated", "reviewed", "dismissed", "searched"];
 /// 2024-01-01.
-pub const START: i64 = 1_704_067_200_000;
-pub const HOUR: i64 = 3_600_000;
+const START: i64 = 1_704_067_200_000;
+const HOUR: i64 = 3_600_000;
 
 #[derive(Default)]
 pub struct Names {
@@ -42,7 +42,7 @@ pub fn fact_of(schema: &Schema, raw: RawEvent) -> Fact {
 
 impl Names {
     /// A time on the hour, so that many are the same.
-    pub fn millis(&mut self, random: &mut ChaCha8Rng) -> i64 {
+    pub fn millis(random: &mut ChaCha8Rng) -> i64 {
         START + random.random_range(0..9_000) * HOUR
     }
 
@@ -74,7 +74,7 @@ impl Names {
             target,
             target_kind: Some(kind.to_owned()),
             action: action.to_owned(),
-            at: self.millis(random).to_string(),
+            at: Self::millis(random).to_string(),
             value,
             text,
             ..RawEvent::default()
@@ -94,7 +94,7 @@ impl Names {
         format!("e{}", random.random_range(0..self.n_events + 2))
     }
 
-    pub fn node(&mut self, random: &mut ChaCha8Rng) -> NodeKey {
+    pub fn node(random: &mut ChaCha8Rng) -> NodeKey {
         match random.random_range(0..4) {
             0 => {
                 NodeKey::new(NodeKind::User, format!("u{}", random.random_range(0..USERS))).unwrap()
@@ -106,7 +106,7 @@ impl Names {
         }
     }
 
-    pub fn document(&mut self, random: &mut ChaCha8Rng) -> (NodeKey, Document) {
+    pub fn document(random: &mut ChaCha8Rng) -> (NodeKey, Document) {
         let mut document = json!({ "id": format!("i{}", random.random_range(0..ITEMS)) });
         if random.random_bool(0.6) {
             document["text"] = json!({ "title": format!("{} and {}", word(random), word(random)) });
@@ -126,7 +126,6 @@ impl Names {
 
     /// What an extractor might find in a document.
     pub fn mentions(
-        &mut self,
         random: &mut ChaCha8Rng,
         schema: &Schema,
         key: &NodeKey,
@@ -149,12 +148,11 @@ impl Names {
                 },
             });
         }
-        (said, self.state(random))
+        (said, Self::state(random))
     }
 
     /// What an extractor might read in a review.
     pub fn opinions(
-        &mut self,
         random: &mut ChaCha8Rng,
         schema: &Schema,
         event_id: &str,
@@ -189,18 +187,18 @@ impl Names {
                 });
             }
         }
-        (said, self.state(random))
+        (said, Self::state(random))
     }
 
-    fn state(&mut self, random: &mut ChaCha8Rng) -> ExtractionState {
+    fn state(random: &mut ChaCha8Rng) -> ExtractionState {
         let byte = random.random_range(0..3_u8);
         ExtractionState { text: [byte; 32], vocabulary: [1; 32], version: "v".to_owned() }
     }
 
-    pub fn merge(&mut self, random: &mut ChaCha8Rng) -> Merge {
+    pub fn merge(random: &mut ChaCha8Rng) -> Merge {
         let of = *["tag", "brand", "aspect"].choose(random).unwrap();
         let (entity_key, into) = (entity(of, word(random)), entity(of, word(random)));
-        let at = Timestamp::from_millis(self.millis(random)).unwrap();
+        let at = Timestamp::from_millis(Self::millis(random)).unwrap();
         Merge::new(entity_key, into, at, "test", "")
     }
 }

@@ -65,7 +65,7 @@ fn run(seed: u64) {
         memory: in_memory(),
         rocks: GraphStore::open(folder.path(), true, None).unwrap(),
     };
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         told.operation += three.load_in_bulk(2_000);
     }
     let mut until_reopen = REOPEN;
@@ -131,12 +131,11 @@ impl Three {
                     mutations.push(Mutation::Add(fact));
                     outcomes.push(Outcome::Unchanged);
                 }
-                (1, Some((event_id, fact))) => {
+                (1, Some((event_id, _))) => {
                     let (_, other) = self.names.new_event(&mut self.random, Some(&event_id));
                     let other = fact_of(&self.model.schema, other);
                     outcomes.push(self.model.add_event(&event_id, &other));
                     mutations.push(Mutation::Add(other));
-                    drop(fact);
                 }
                 (2..4, Some((event_id, fact))) => {
                     for fact in self.model.take_event(&event_id) {
@@ -181,7 +180,7 @@ impl Three {
     fn upsert(&mut self) -> u64 {
         let n = self.random.random_range(1..=20);
         let documents: Vec<(NodeKey, Document)> =
-            (0..n).map(|_| self.names.document(&mut self.random)).collect();
+            (0..n).map(|_| Names::document(&mut self.random)).collect();
         for store in self.stores() {
             ingest::write_documents(store, documents.clone()).unwrap();
         }
@@ -217,7 +216,7 @@ impl Three {
         };
         let keys: Vec<_> = self.model.documents.iter().filter_map(with_text).collect();
         let Some(key) = keys.choose(&mut self.random) else { return 0 };
-        let (said, state) = self.names.mentions(&mut self.random, &self.model.schema, key);
+        let (said, state) = Names::mentions(&mut self.random, &self.model.schema, key);
         let changes = self.model.extract(key, said, state);
         for store in self.stores() {
             store.apply(&changes).unwrap();
@@ -232,7 +231,7 @@ impl Three {
         for event_id in ids.choose_multiple(&mut self.random, n) {
             let review = self.model.events[event_id].clone();
             let (said, state) =
-                self.names.opinions(&mut self.random, &self.model.schema, event_id, &review);
+                Names::opinions(&mut self.random, &self.model.schema, event_id, &review);
             for (mutation, outcome) in self.model.read(event_id, said, state) {
                 mutations.push(mutation);
                 outcomes.push(outcome);
@@ -243,7 +242,7 @@ impl Three {
     }
 
     fn merge(&mut self) -> u64 {
-        let merge = self.names.merge(&mut self.random);
+        let merge = Names::merge(&mut self.random);
         let may = self.model.can_merge(&merge.entity, &merge.into);
         for store in self.stores() {
             let done = link::merge(store, merge.clone());
@@ -267,7 +266,7 @@ impl Three {
 
     /// What is told of a node and of an event is the same.
     fn ask(&mut self) -> u64 {
-        let key = self.names.node(&mut self.random);
+        let key = Names::node(&mut self.random);
         let id = NodeId::of(&key);
         let touching = |side: fn(&EdgeKey) -> NodeId| {
             let mut edges = self.model.facts.keys().filter(|edge| side(edge) == id);
@@ -307,7 +306,7 @@ impl Three {
         let fresh = in_memory();
         fresh.apply(&self.model.mutations()).unwrap();
         let expected = hash(&fresh);
-        let until = Timestamp::from_millis(self.names.millis(&mut self.random)).unwrap();
+        let until = Timestamp::from_millis(Names::millis(&mut self.random)).unwrap();
         for store in self.stores() {
             let view = store.view();
             let edges: Vec<_> = view.edges().unwrap().map(Result::unwrap).collect();
