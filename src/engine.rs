@@ -7,6 +7,7 @@
 mod communities;
 mod error;
 mod explain;
+mod group;
 mod keep;
 mod merge;
 mod write;
@@ -31,6 +32,7 @@ use crate::store::{Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, 
 use crate::traverse::{self, PathParams, Paths, Similar};
 
 pub use error::EngineError;
+pub use group::Durability;
 pub use write::Written;
 
 /// Snapshots of earlier times that are kept for the next question.
@@ -52,6 +54,7 @@ pub struct Engine {
     current: ArcSwap<Snapshot>,
     past: Mutex<VecDeque<(u64, Timestamp, Arc<Snapshot>)>>,
     writing: Mutex<()>,
+    gathered: group::Gathered,
     /// The catalogue's words, once a write has asked for them.
     catalogue: Mutex<Option<Catalogue>>,
     /// The sequence number of the snapshot that is kept in a file, where one is.
@@ -84,8 +87,8 @@ impl Engine {
         let (current, kept) = keep::open(&store)?;
         let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let kept = Mutex::new(kept);
-        Ok(Self { store, extractor, current, past, writing, catalogue, kept })
+        let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
+        Ok(Self { store, extractor, current, past, writing, gathered, catalogue, kept })
     }
 
     /// The schema of the store.

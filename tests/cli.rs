@@ -20,3 +20,5 @@ mod merges;
 mod program;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/upkeep.rs"]
+mod upkeep;

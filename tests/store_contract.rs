@@ -466,7 +466,7 @@ fn a_store_of_another_format_is_refused() {
     backend.write(&batch).unwrap();
     drop(backend);
     let error = GraphStore::open(folder.path(), false, None).err().unwrap().to_string();
-    assert!(error.contains("has format 99, this build reads 2; open it with the newer"), "{error}");
+    assert!(error.contains("has format 99, this build reads 3; open it with the newer"), "{error}");
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 mod alias;
 mod answer;
+mod backup;
 mod bench;
+mod compact;
 mod completions;
 mod convert;
 mod demo;
@@ -18,7 +20,9 @@ mod load;
 mod load_edges;
 mod merge;
 mod progress;
+mod prune;
 mod query;
+mod repair;
 mod retract;
 mod serve;
 mod source;
@@ -88,6 +92,11 @@ enum Command {
     Evaluate(evaluate::Args),
     Stats(stats::Args),
     Verify(verify::Args),
+    Repair(repair::Args),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Compact(compact::Args),
+    Prune(prune::Args),
     Retract(retract::Args),
     Alias(alias::Args),
     Duplicates(duplicates::Args),
@@ -161,6 +170,11 @@ fn dispatch(
         Command::Evaluate(args) => args.run(out),
         Command::Stats(args) => args.run(out),
         Command::Verify(args) => args.run(out),
+        Command::Repair(args) => args.run(out),
+        Command::Backup(args) => args.run(out),
+        Command::Restore(args) => args.run(out),
+        Command::Compact(args) => args.run(out),
+        Command::Prune(args) => args.run(out, interrupts),
         Command::Retract(args) => args.run(out),
         Command::Alias(args) => args.run(out),
         Command::Duplicates(args) => args.run(out),

@@ -37,6 +37,9 @@ impl Args {
             writeln!(out, "... and {more} more")?;
         }
         out.flush()?;
-        anyhow::bail!("the store is damaged: {} problems; load its files anew", problems.count)
+        anyhow::bail!(
+            "the store is damaged: {} problems; `predilect restore` takes a backup, `predilect repair` what evidence is left",
+            problems.count
+        )
     }
 }

@@ -1,5 +1,7 @@
 //! Why the engine could not answer or change.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::event::{EventError, NodeKey};
@@ -37,6 +39,9 @@ pub enum EngineError {
         /// The store's.
         sequence: u64,
     },
+    /// What a write was gathered with failed: the sync, or the snapshot, of all of them.
+    #[error(transparent)]
+    Gathered(Arc<EngineError>),
     /// What arrived is refused.
     #[error(transparent)]
     Event(#[from] EventError),

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Engine, EngineError, lock};
+use super::{Durability, Engine, EngineError, lock};
 use crate::event::{Document, Event, NodeKey};
+use crate::extract::Extractor;
 use crate::ingest::{self, Backlog, Catalogue, LoadParams, LoadReport, Progress, mutations};
 use crate::recommend;
 use crate::schema::{NodeKind, Timestamp};
 use crate::snapshot::{Name, Snapshot};
-use crate::store::{Applied, Edge, EdgeKey, EvidenceId, Mutation, Node, NodeId, Outcome};
+use crate::store::{Edge, EdgeKey, EvidenceId, Mutation, Node, NodeId, Outcome};
 
 /// Newer edges over a base, as a share of the base, at which the base is built anew.
 const MERGE_SHARE: usize = 16;
@@ -29,22 +30,35 @@ impl Engine {
     /// returns when all of it is on disk and in the snapshot.
     ///
     /// # Errors
-    /// [`EngineError::Store`]; then none was written. [`EngineError::Ingest`]; then all were, and
-    /// some reviews still wait for extraction.
+    /// Those of [`Engine::write_events_with`].
     pub fn write_events(&self, events: Vec<Event>) -> Result<Written, EngineError> {
-        let _one_writer = lock(&self.writing);
+        self.write_events_with(events, Durability::Sync)
+    }
+
+    /// Writes events as [`Engine::write_events`] does, and returns when they are where `durability` says.
+    /// Writes that come at the same time share a sync.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`]; then none was written. [`EngineError::Gathered`]; then the sync or the
+    /// snapshot failed, and they may be found written later. [`EngineError::Ingest`]; then all were, and
+    /// some reviews still wait for extraction.
+    pub fn write_events_with(
+        &self,
+        events: Vec<Event>,
+        durability: Durability,
+    ) -> Result<Written, EngineError> {
         let texts = events.iter().filter(|event| event.text.is_some());
-        let reviews = texts.map(|event| EvidenceId::of_event(&event.event_id)).collect();
-        let mutations: Vec<_> = events.into_iter().map(mutations::of_event).collect();
-        let Applied { outcomes, mut sequence, mut edges } = self.store.apply(&mutations)?;
-        self.store.sync()?;
-        let read = self.read_reviews(&reviews);
-        if let Ok(found) = &read {
-            edges.extend(found);
+        let reviews: BTreeSet<_> =
+            texts.map(|event| EvidenceId::of_event(&event.event_id)).collect();
+        let mutations = events.into_iter().map(mutations::of_event).collect();
+        let mut written = self.write_in_group(mutations, durability)?;
+        let reads = self.extractor.as_deref().is_some_and(Extractor::finds_relations);
+        if reads && !reviews.is_empty() {
+            let _one_writer = lock(&self.writing);
+            let edges = self.read_reviews(&reviews)?;
+            written.sequence = written.sequence.max(self.advance(&[], &edges)?);
         }
-        sequence = sequence.max(self.advance(&[], &edges)?);
-        read?;
-        Ok(Written { outcomes, sequence })
+        Ok(written)
     }
 
     /// Extracts from the texts of events, where the extractor reads such; says what edges changed.
@@ -175,7 +189,7 @@ impl Engine {
     }
 
     /// Swaps in a snapshot with what the store says of these nodes and edges now.
-    fn advance(&self, nodes: &[NodeId], edges: &[EdgeKey]) -> Result<u64, EngineError> {
+    pub(super) fn advance(&self, nodes: &[NodeId], edges: &[EdgeKey]) -> Result<u64, EngineError> {
         let snapshot = self.snapshot();
         let view = self.store.view();
         let sequence = view.sequence()?;

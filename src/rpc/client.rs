@@ -200,7 +200,7 @@ impl Client {
         }
         let mut results = Vec::new();
         if !sent.is_empty() {
-            let request = proto::WriteEventsRequest { events: sent };
+            let request = proto::WriteEventsRequest { events: sent, ..Default::default() };
             let mut client = IngestServiceClient::new(self.channel.clone());
             let answer = self.wait(client.write_events(request))?;
             results = answer.results;

@@ -8,7 +8,7 @@ use super::proto::ingest_service_server::IngestService;
 use super::proto::{self, upsert_node_result, write_event_result};
 use super::request::{at_most, count, key, named, token_of};
 use super::status::Refusal;
-use crate::engine::Engine;
+use crate::engine::{Durability, Engine};
 use crate::event::{Document, Event, MAX_NAME_BYTES, NodeKey};
 use crate::ingest::mutations;
 use crate::schema::{NodeKind, Schema, Timestamp};
@@ -58,6 +58,7 @@ fn write_events(
     query: proto::WriteEventsRequest,
 ) -> Result<proto::WriteEventsResponse, Refusal> {
     count(query.events.len(), MAX_EVENTS, "events")?;
+    let durability = durability_of(query.durability)?;
     let mut valid = Vec::new();
     let mut refused = Vec::new();
     for event in query.events {
@@ -67,7 +68,7 @@ fn write_events(
     let mut sequence = engine.snapshot().sequence;
     let mut outcomes = Vec::new();
     if !valid.is_empty() {
-        let written = engine.write_events(valid)?;
+        let written = engine.write_events_with(valid, durability)?;
         sequence = written.sequence;
         outcomes = written.outcomes;
     }
@@ -79,6 +80,18 @@ fn write_events(
     };
     let results = refused.into_iter().map(result).collect();
     Ok(proto::WriteEventsResponse { results, written_at: token_of(sequence) })
+}
+
+fn durability_of(number: i32) -> Result<Durability, Refusal> {
+    match proto::Durability::try_from(number) {
+        Ok(proto::Durability::Unspecified | proto::Durability::Sync) => Ok(Durability::Sync),
+        Ok(proto::Durability::Os) => Ok(Durability::Os),
+        Err(_) => {
+            let message = "`durability` is none that this server knows; leave it out, or give \
+                           DURABILITY_SYNC or DURABILITY_OS";
+            Err(Refusal::new(Code::InvalidArgument, "BAD_DURABILITY", message).at("durability"))
+        }
+    }
 }
 
 fn checked_event(schema: &Schema, event: proto::Event) -> Result<Event, Refusal> {

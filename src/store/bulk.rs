@@ -38,6 +38,7 @@ pub struct BulkEvents<'a> {
 
 /// Events that are folded and written, but do not show yet.
 pub struct FoldedEvents<'a> {
+    store: &'a GraphStore,
     bulk: Box<dyn Bulk + 'a>,
     /// Events that will show.
     pub applied: u64,
@@ -119,7 +120,13 @@ impl<'a> BulkEvents<'a> {
         if applied > 0 {
             bulk.put(Space::Meta, SEQUENCE, &encode(&(self.store.sequence()? + 1)))?;
         }
-        Ok(FoldedEvents { bulk, applied, unchanged, one_writer: self.one_writer })
+        Ok(FoldedEvents {
+            store: self.store,
+            bulk,
+            applied,
+            unchanged,
+            one_writer: self.one_writer,
+        })
     }
 }
 
@@ -129,10 +136,10 @@ impl FoldedEvents<'_> {
     /// # Errors
     /// [`StoreError::Engine`], [`StoreError::Io`].
     pub fn commit(self) -> Result<(), StoreError> {
-        let Self { bulk, one_writer, .. } = self;
+        let Self { store, bulk, one_writer, .. } = self;
         let done = bulk.commit();
         drop(one_writer);
-        done
+        done.and_then(|()| store.sync())
     }
 }
 

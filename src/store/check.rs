@@ -47,6 +47,12 @@ impl View<'_> {
         self.check_events(&mut problems)?;
         self.check_extractions(&mut problems)?;
         self.check_merges(&mut problems)?;
+        // Nothing follows from these, but damage to their files is told.
+        for space in [Space::Cache, Space::Meta] {
+            for item in self.reader.scan(space, &[])? {
+                item?;
+            }
+        }
         Ok(problems)
     }
 

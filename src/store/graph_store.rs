@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::mark::Mark;
 use super::packed::{Numbers, Side};
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId};
 use super::record::{Stamp, decode};
@@ -12,12 +13,12 @@ use crate::event::NodeKey;
 use crate::schema::{self, RelationId, Schema};
 
 /// The format of keys and values. Changing either, or a stored discriminant, raises it.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The file of a store's folder that [`GraphStore::graph_file`] tells of.
 const GRAPH_FILE: &str = "graph.snapshot";
 
-const FORMAT: &[u8] = b"format_version";
+pub(super) const FORMAT: &[u8] = b"format_version";
 const SCHEMA: &[u8] = b"schema";
 pub(super) const SEQUENCE: &[u8] = b"sequence";
 
@@ -33,6 +34,8 @@ pub struct GraphStore {
     /// Where a picture of the graph may be kept, and whether one may be there now.
     graph_file: Option<PathBuf>,
     has_graph_file: AtomicBool,
+    /// Up to which write it was told to be on disk; none without a disk.
+    mark: Option<Mark>,
     /// One writer at a time: a change reads what it folds into.
     pub(super) writer: Mutex<()>,
     /// What the nodes of packed rows are called; none while nothing is packed.
@@ -46,10 +49,35 @@ impl GraphStore {
     /// store keeps its schema: giving another one later is refused.
     ///
     /// # Errors
-    /// Those of the engine, and those of [`GraphStore::new`].
+    /// Those of the engine, and those of [`GraphStore::new`]; [`StoreError::Lost`] when something that
+    /// was told to be on disk is not there.
     pub fn open(path: &Path, create: bool, schema: Option<&str>) -> Result<Self, StoreError> {
         let store = Self::new((ENGINES[0].open)(path, create)?, schema)?;
-        Ok(Self { scratch: path.to_owned(), graph_file: Some(path.join(GRAPH_FILE)), ..store })
+        let (mark, synced) = Mark::open(path)?;
+        let found = store.sequence()?;
+        match synced {
+            Some(synced) if found < synced => {
+                return Err(StoreError::Lost { path: path.to_owned(), found, synced });
+            }
+            // What was read from disk is there.
+            _ => mark.set(found)?,
+        }
+        Ok(store.on_disk(path, mark))
+    }
+
+    /// Opens a store as [`GraphStore::open`] does, whatever it has lost.
+    ///
+    /// # Errors
+    /// Those of the engine, and those of [`GraphStore::new`].
+    pub fn open_with_losses(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::new((ENGINES[0].open)(path, false)?, None)?;
+        let (mark, _) = Mark::open(path)?;
+        Ok(store.on_disk(path, mark))
+    }
+
+    fn on_disk(self, path: &Path, mark: Mark) -> Self {
+        let graph_file = Some(path.join(GRAPH_FILE));
+        Self { scratch: path.to_owned(), graph_file, mark: Some(mark), ..self }
     }
 
     /// The graph in `backend`; a backend without a graph gets an empty one.
@@ -64,9 +92,7 @@ impl GraphStore {
         drop(reader);
         let text = if let (Some(format), kept) = (format, kept) {
             let found = decode(Space::Meta, FORMAT, &format)?;
-            if found != FORMAT_VERSION {
-                return Err(StoreError::Format { found, expected: FORMAT_VERSION });
-            }
+            super::migrate::to_current(&*backend, found)?;
             let kept = kept.and_then(|kept| String::from_utf8(kept).ok()).ok_or_else(|| {
                 StoreError::Corrupt { space: Space::Meta, key: keyspace::hex(SCHEMA) }
             })?;
@@ -93,6 +119,7 @@ impl GraphStore {
             scratch,
             graph_file: None,
             has_graph_file,
+            mark: None,
             writer: Mutex::new(()),
             numbers,
         })
@@ -113,7 +140,18 @@ impl GraphStore {
     /// # Errors
     /// [`StoreError::Engine`].
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.backend.sync()
+        let sequence = self.mark.as_ref().map(|_| self.sequence()).transpose()?;
+        self.backend.sync()?;
+        match (&self.mark, sequence) {
+            (Some(mark), Some(sequence)) => mark.set(sequence),
+            _ => Ok(()),
+        }
+    }
+
+    /// Accepts that the store ends where it ends.
+    pub(super) fn accept_losses(&self) -> Result<(), StoreError> {
+        let sequence = self.sequence()?;
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.set_back(sequence))
     }
 
     /// A consistent view: later writes do not show.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError, Visit};
+use super::{Backend, Batch, Bulk, Reader, Scan, Space, SpaceUsage, StoreError, Visit};
 
 type Pairs = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 
@@ -105,5 +106,31 @@ impl Backend for Memory {
 
     fn sync(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn checkpoint(&self, dest: &Path) -> Result<(), StoreError> {
+        let message = "the engine in memory keeps no files; export the graph instead".to_owned();
+        Err(StoreError::Engine { path: dest.to_owned(), message })
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn usage(&self) -> Result<Vec<SpaceUsage>, StoreError> {
+        let pairs = self.now();
+        Ok(Space::ALL
+            .map(|space| {
+                let pairs = pairs.iter().filter(|((at, _), _)| *at == space);
+                let (keys, bytes) = pairs.fold((0, 0), |(keys, bytes), ((_, key), value)| {
+                    (keys + 1, bytes + (key.len() + value.len()) as u64)
+                });
+                SpaceUsage { space: space.name(), keys, bytes }
+            })
+            .to_vec())
+    }
+
+    fn health(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        Ok(BTreeMap::new())
     }
 }

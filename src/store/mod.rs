@@ -4,16 +4,22 @@
 //! the graph, once, for every engine; [`keyspace`] holds the bytes of every key, once.
 
 mod apply;
+mod backup;
 mod bulk;
 mod cache;
 mod check;
+mod disk;
 mod facts;
 mod graph_store;
 pub mod keyspace;
 mod memory;
+mod mark;
 mod merge;
+mod migrate;
 mod packed;
+mod prune;
 mod record;
+mod repair;
 mod rocks;
 mod scan;
 mod sorter;
@@ -22,23 +28,29 @@ mod stats;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::event::NodeKey;
 use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
+pub use backup::{BackupManifest, CopiedFile, backup, restore};
 pub use bulk::{BulkEvents, FoldedEvents, Place};
 pub use cache::{Cached, CachedText};
 pub use check::Problems;
+pub use disk::{FreeBytes, MIN_FREE_BYTES};
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
 pub use memory::Memory;
 pub use merge::{Merge, Merges};
+pub use migrate::{Step, migrate};
 pub use packed::{PackedEdges, PackedPiece, Side};
+pub use prune::{PruneReport, Pruned};
 pub use record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Phrase, Stamp,
 };
-pub use rocks::Rocks;
+pub use repair::{Lost, RepairReport, repair};
+pub use rocks::{Rocks, RocksParams};
 pub use scan::ScannedEdge;
 pub(crate) use scan::shares;
 pub use stats::Stats;
@@ -198,6 +210,41 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`StoreError::Engine`] when the engine fails.
     fn sync(&self) -> Result<(), StoreError>;
+
+    /// Writes a consistent copy of all that was written to the folder `dest`, which must not be there.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`]: the engine failed, or keeps nothing that could be copied.
+    fn checkpoint(&self, dest: &Path) -> Result<(), StoreError>;
+
+    /// Rewrites what is kept without what was overwritten or deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    fn compact(&self) -> Result<(), StoreError>;
+
+    /// How much of what each space takes, in the order of [`Space::ALL`].
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    fn usage(&self) -> Result<Vec<SpaceUsage>, StoreError>;
+
+    /// What the engine counts of itself, by name; bytes where the name says so. Empty without a disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    fn health(&self) -> Result<BTreeMap<&'static str, u64>, StoreError>;
+}
+
+/// What a space takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SpaceUsage {
+    /// The space's name.
+    pub space: &'static str,
+    /// Keys, more or less: an engine on disk counts those that were overwritten or deleted, too.
+    pub keys: u64,
+    /// Bytes on disk or, without a disk, of keys and values.
+    pub bytes: u64,
 }
 
 /// Pairs on their way into a store. Dropped before they are committed, they leave nothing.
@@ -279,6 +326,54 @@ pub enum StoreError {
     /// The schema given is another than the store was made with.
     #[error("the store was made with another schema; leave --schema out, or load into a new store")]
     OtherSchema,
+    /// A file without which nothing can be read is gone.
+    #[error(
+        "the store at {path} has lost its file {file}; restore a backup (`predilect restore`), or load into a new folder"
+    )]
+    Headless {
+        /// The store.
+        path: PathBuf,
+        /// The file.
+        file: &'static str,
+    },
+    /// Writes that were told to be on disk are not there.
+    #[error(
+        "the store at {path} ends at write {found}, and write {synced} was told to be on disk: a log or a manifest is cut or gone; restore a backup, or accept what is left with `predilect repair`"
+    )]
+    Lost {
+        /// The store.
+        path: PathBuf,
+        /// The last write that is there.
+        found: u64,
+        /// The last write that was told to be on disk.
+        synced: u64,
+    },
+    /// The file system is nearly full.
+    #[error(
+        "{free} bytes are free at {path}, and {least} must be before anything is written; make room: reads go on, and so do writes when there is room"
+    )]
+    NoRoom {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// Bytes that must be.
+        least: u64,
+    },
+    /// Something stands where a backup or a store is to be written.
+    #[error("{path} is there already; give a folder that is not")]
+    Occupied {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A backup is no backup, or is damaged.
+    #[error("{path} is no whole backup: {reason}")]
+    Backup {
+        /// The backup.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The file system refused.
     #[error("{path}: {source}")]
     Io {

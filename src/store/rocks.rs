@@ -6,7 +6,9 @@
 //! RocksDB's own lock does not.
 
 mod bulk;
+mod upkeep;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,8 @@ use rocksdb::{
     WriteBatch,
 };
 
-use super::{Backend, Batch, Bulk, Reader, Scan, Space, StoreError, Visit};
+use super::disk::FreeBytes;
+use super::{Backend, Batch, Bulk, Reader, Scan, Space, SpaceUsage, StoreError, Visit, disk};
 
 const LOCK_FILE: &str = "predilect.lock";
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
@@ -28,14 +31,32 @@ const BLOOM_BITS: f64 = 10.0;
 /// Write-ahead logs are kept until every space has flushed what they hold: at most so much.
 const MAX_LOG_BYTES: u64 = 128 << 20;
 
+/// How a store on disk is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct RocksParams {
+    /// Bytes of the file system that must be free before anything is written.
+    pub min_free_bytes: u64,
+    /// Tells how many bytes are free where a path is.
+    pub free_bytes: FreeBytes,
+}
+
+impl Default for RocksParams {
+    /// [`disk::MIN_FREE_BYTES`], as the system counts them.
+    fn default() -> Self {
+        Self { min_free_bytes: disk::MIN_FREE_BYTES, free_bytes: disk::free_bytes }
+    }
+}
+
 /// A store in a folder.
 pub struct Rocks {
     db: DB,
     path: PathBuf,
+    params: RocksParams,
     /// How the files of the bulk path are written.
     file_options: Options,
-    /// Held for as long as the store is open; the system lets go of it when the process ends.
-    _lock: File,
+    /// Held for as long as the store is open; the system lets go of it when the process ends. Who only
+    /// reads has none.
+    lock: Option<File>,
 }
 
 impl Rocks {
@@ -45,17 +66,37 @@ impl Rocks {
     /// [`StoreError::Missing`], [`StoreError::NotAStore`], [`StoreError::Locked`],
     /// [`StoreError::Io`] or [`StoreError::Engine`].
     pub fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
+        Self::open_with(path, create, RocksParams::default())
+    }
+
+    /// The same with other parameters than the default.
+    ///
+    /// # Errors
+    /// Those of [`Rocks::open`].
+    pub fn open_with(path: &Path, create: bool, params: RocksParams) -> Result<Self, StoreError> {
         check_folder(path, create)?;
         let lock = lock(path)?;
+        upkeep::check_spaces(path)?;
         let options = options();
         let families = Space::ALL
             .map(|space| ColumnFamilyDescriptor::new(space.name(), family_options(&options)));
         let db = DB::open_cf_descriptors(&options, path, families)
             .map_err(|error| engine(path, &error))?;
         let file_options = family_options(&options);
-        let store = Self { db, path: path.to_owned(), file_options, _lock: lock };
+        let store = Self { db, path: path.to_owned(), params, file_options, lock: Some(lock) };
         store.end_bulk()?;
         Ok(store)
+    }
+
+    /// Opens a store that nobody else has open, only to read it: nothing in its folder changes.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let options = options();
+        let families = Space::ALL
+            .map(|space| ColumnFamilyDescriptor::new(space.name(), family_options(&options)));
+        let db = DB::open_cf_descriptors_read_only(&options, path, families, false)
+            .map_err(|error| engine(path, &error))?;
+        let (params, file_options) = (RocksParams::default(), family_options(&options));
+        Ok(Self { db, path: path.to_owned(), params, file_options, lock: None })
     }
 
     fn family(&self, space: Space) -> Result<std::sync::Arc<BoundColumnFamily<'_>>, StoreError> {
@@ -68,11 +109,25 @@ impl Rocks {
     fn failed(&self, error: &rocksdb::Error) -> StoreError {
         engine(&self.path, error)
     }
+
+    /// An error of a read, which does not always name the file that it met.
+    fn failed_in(&self, space: Space, error: &rocksdb::Error) -> StoreError {
+        let message = format!("reading {}: {error}", space.name());
+        StoreError::Engine { path: self.path.clone(), message }
+    }
+
+    /// Refuses to write where the file system is nearly full.
+    fn check_room(&self) -> Result<(), StoreError> {
+        disk::check(&self.path, self.params.min_free_bytes, self.params.free_bytes)
+    }
 }
 
 impl Drop for Rocks {
     /// Moves what is in memory to sorted files, so that the next opening has no log to replay.
     fn drop(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
         for space in Space::ALL {
             if let Ok(family) = self.family(space) {
                 // What cannot be flushed is in the log still.
@@ -93,6 +148,9 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
 fn check_folder(path: &Path, create: bool) -> Result<(), StoreError> {
     if path.join("CURRENT").is_file() {
         return Ok(());
+    }
+    if upkeep::has_tables(path) {
+        return Err(StoreError::Headless { path: path.to_owned(), file: "CURRENT" });
     }
     if !create {
         return Err(if path.is_file() {
@@ -186,7 +244,7 @@ struct RocksReader<'a> {
 impl Reader for RocksReader<'_> {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let family = self.store.family(space)?;
-        self.snapshot.get_cf(&family, key).map_err(|error| self.store.failed(&error))
+        self.snapshot.get_cf(&family, key).map_err(|error| self.store.failed_in(space, &error))
     }
 
     fn scan(&self, space: Space, prefix: &[u8]) -> Result<Scan<'_>, StoreError> {
@@ -197,7 +255,8 @@ impl Reader for RocksReader<'_> {
         }
         let from = IteratorMode::From(prefix, Direction::Forward);
         let pairs = self.snapshot.iterator_cf_opt(&family, options, from);
-        Ok(Box::new(pairs.map(|pair| pair.map_err(|error| self.store.failed(&error)))))
+        let failed = move |error| self.store.failed_in(space, &error);
+        Ok(Box::new(pairs.map(move |pair| pair.map_err(failed))))
     }
 
     fn visit(
@@ -246,6 +305,7 @@ impl Backend for Rocks {
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.check_room()?;
         let families = Space::ALL.map(|space| self.family(space));
         let mut writes = WriteBatch::default();
         for (space, key, value) in batch.changes() {
@@ -264,5 +324,21 @@ impl Backend for Rocks {
 
     fn sync(&self) -> Result<(), StoreError> {
         self.db.flush_wal(true).map_err(|error| self.failed(&error))
+    }
+
+    fn checkpoint(&self, dest: &Path) -> Result<(), StoreError> {
+        self.copy_to(dest)
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        self.rewrite()
+    }
+
+    fn usage(&self) -> Result<Vec<SpaceUsage>, StoreError> {
+        self.spaces()
+    }
+
+    fn health(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        self.counts()
     }
 }

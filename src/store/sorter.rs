@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::{StoreError, disk};
 
 /// Bytes of a buffer that a file is read or written through.
 const BUFFER: usize = 256 << 10;
@@ -54,12 +54,13 @@ impl Sorter {
     /// Takes a pair.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// [`StoreError::Io`], [`StoreError::NoRoom`].
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let n_bytes = room(&self.bytes, key.len() + value.len());
         let n_entries = room(&self.entries, 1);
         let held = n_bytes + n_entries * size_of::<Entry>();
         if held > self.max_memory && !self.entries.is_empty() {
+            disk::check(&self.folder, disk::MIN_FREE_BYTES, disk::free_bytes)?;
             self.spill().map_err(|source| self.failed(source))?;
         }
         let mut prefix = [0; 8];

@@ -159,7 +159,7 @@ fn a_store_of_another_version_is_refused() {
     rocks.sync().unwrap();
     drop(rocks);
     for line in ["stats", "verify", "query interests --user alice"] {
-        let expected = "the store has format 99, this build reads 2";
+        let expected = "the store has format 99, this build reads 3";
         folder.refuses(&format!("{line} --store store"), 1, expected);
     }
 }

@@ -103,11 +103,12 @@ fn a_message_over_the_limit_is_refused_and_the_connection_lives() {
     let server = Server::slow(Duration::ZERO, params);
     let mut event = view("a", "nina", "qc-ultra");
     event.text = "x".repeat(20_000);
-    let request = WriteEventsRequest { events: vec![event] };
+    let request = WriteEventsRequest { events: vec![event], ..Default::default() };
     let status = server.refused(server.ingest().write_events(request));
     assert_eq!(status.code(), Code::OutOfRange);
     assert!(status.message().contains("the limit is: 10000 bytes"), "{}", status.message());
-    let request = WriteEventsRequest { events: vec![view("a", "nina", "qc-ultra")] };
+    let request =
+        WriteEventsRequest { events: vec![view("a", "nina", "qc-ultra")], ..Default::default() };
     assert_eq!(server.ok(server.ingest().write_events(request)).results.len(), 1);
 }
 
@@ -116,7 +117,7 @@ fn five_megabytes_are_within_the_default_limit() {
     let server = Server::slow(Duration::ZERO, ServeParams::default());
     let mut event = view("a", "nina", "qc-ultra");
     event.text = "x".repeat(5 << 20);
-    let request = WriteEventsRequest { events: vec![event] };
+    let request = WriteEventsRequest { events: vec![event], ..Default::default() };
     assert_eq!(server.ok(server.ingest().write_events(request)).results.len(), 1);
 }
 
@@ -142,7 +143,8 @@ fn a_panic_fails_its_call_alone() {
     let server = Server::slow(Duration::ZERO, ServeParams::default());
     let status = server.refused(server.ingest().upsert_nodes(upsert("panic")));
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Internal, "PANIC"));
-    let request = WriteEventsRequest { events: vec![view("a", "nina", "qc-ultra")] };
+    let request =
+        WriteEventsRequest { events: vec![view("a", "nina", "qc-ultra")], ..Default::default() };
     assert_eq!(server.ok(server.ingest().write_events(request)).results.len(), 1);
 }
 

@@ -5,9 +5,9 @@ use std::thread;
 
 use predilect::event::RawEvent;
 use predilect::rpc::proto::{
-    AttributeValue, AttributeValues, Document, Error, Event, GetInterestsRequest, GetNodeRequest,
-    ListEdgesRequest, NodeKind, ReadOptions, UpsertNodesRequest, WriteEventsRequest,
-    attribute_value, upsert_node_result, write_event_result,
+    AttributeValue, AttributeValues, Document, Durability, Error, Event, GetInterestsRequest,
+    GetNodeRequest, ListEdgesRequest, NodeKind, ReadOptions, UpsertNodesRequest,
+    WriteEventsRequest, attribute_value, upsert_node_result, write_event_result,
 };
 use predilect::store::Outcome;
 use tonic::Code;
@@ -34,7 +34,8 @@ fn check_reads_see_writes(server: &Server) {
     for place in 0..100 {
         let (event_id, item) = (format!("row-{place}"), format!("row-item-{place}"));
         let events = vec![view(&event_id, "writer", &item)];
-        let written = server.ok(server.ingest().write_events(WriteEventsRequest { events }));
+        let written = server
+            .ok(server.ingest().write_events(WriteEventsRequest { events, ..Default::default() }));
         assert_eq!(seen_by(server, "writer", &written.written_at).len(), place + 1);
         let request = GetInterestsRequest {
             user: "writer".to_owned(),
@@ -65,7 +66,7 @@ fn concurrent_writers_each_read_their_own_writes() {
             for place in 0..20 {
                 let user = format!("writer-{writer}");
                 let event = view(&format!("{user}-{place}"), &user, &format!("item-{place}"));
-                let request = WriteEventsRequest { events: vec![event] };
+                let request = WriteEventsRequest { events: vec![event], ..Default::default() };
                 let written = server.ok(server.ingest().write_events(request));
                 assert_eq!(seen_by(&server, &user, &written.written_at).len(), place + 1);
             }
@@ -78,8 +79,28 @@ fn concurrent_writers_each_read_their_own_writes() {
     assert_eq!(server.engine.verify().unwrap(), predilect::store::Problems::default());
 }
 
+#[test]
+fn a_write_may_ask_for_less_than_the_disk_and_for_nothing_unknown() {
+    let server = Server::on_disk();
+    let of = |durability, event_id: &str| WriteEventsRequest {
+        events: vec![view(event_id, "nina", "qc-ultra")],
+        durability,
+    };
+    for durability in [Durability::Unspecified, Durability::Sync, Durability::Os] {
+        let event_id = format!("{durability:?}");
+        let request = of(durability.into(), &event_id);
+        let written = server.ok(server.ingest().write_events(request));
+        assert_eq!(seen_by(&server, "nina", &written.written_at), ["qc-ultra"]);
+    }
+    let before = server.engine.stats().unwrap();
+    let refused = server.refused(server.ingest().write_events(of(7, "none")));
+    assert_eq!((refused.code(), field(&refused).as_str()), (Code::InvalidArgument, "durability"));
+    assert_eq!(server.engine.stats().unwrap(), before);
+}
+
 fn results(server: &Server, events: Vec<Event>) -> Vec<write_event_result::Result> {
-    let answer = server.ok(server.ingest().write_events(WriteEventsRequest { events }));
+    let answer = server
+        .ok(server.ingest().write_events(WriteEventsRequest { events, ..Default::default() }));
     answer.results.into_iter().map(|result| result.result.unwrap()).collect()
 }
 
@@ -171,7 +192,8 @@ fn a_batch_of_none_or_too_many_is_refused() {
     let server = Server::tiny();
     for n_events in [0, 10_001] {
         let event = |place| view(&format!("{place}"), "nina", "qc-ultra");
-        let request = WriteEventsRequest { events: (0..n_events).map(event).collect() };
+        let request =
+            WriteEventsRequest { events: (0..n_events).map(event).collect(), ..Default::default() };
         let status = server.refused(server.ingest().write_events(request));
         assert_eq!((status.code(), field(&status).as_str()), (Code::InvalidArgument, "events"));
     }

@@ -15,11 +15,15 @@ use super::{Rocks, io};
 
 const FOLDER: &str = "bulk";
 const COMMIT: &str = "commit";
+/// Bytes between two looks at the room on the disk.
+const CHECKED_BYTES: usize = 4 << 20;
 
 /// Sorted files in the making.
 pub(super) struct RocksBulk<'a> {
     store: &'a Rocks,
     parts: BTreeMap<Space, Part<'a>>,
+    /// Bytes written since the room on the disk was looked at.
+    unchecked: usize,
 }
 
 /// The file of a space.
@@ -40,9 +44,10 @@ impl Rocks {
     pub(super) fn begin_bulk(&self) -> Result<RocksBulk<'_>, StoreError> {
         // What an earlier one committed and could not take in belongs to the store.
         self.end_bulk()?;
+        self.check_room()?;
         let folder = self.bulk_folder();
         fs::create_dir(&folder).map_err(io(&folder))?;
-        Ok(RocksBulk { store: self, parts: BTreeMap::new() })
+        Ok(RocksBulk { store: self, parts: BTreeMap::new(), unchecked: 0 })
     }
 
     /// Takes in the files of a bulk that was committed; removes those of one that was not.
@@ -82,6 +87,11 @@ impl Drop for RocksBulk<'_> {
 impl Bulk for RocksBulk<'_> {
     fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let store = self.store;
+        self.unchecked += key.len() + value.len();
+        if self.unchecked >= CHECKED_BYTES {
+            store.check_room()?;
+            self.unchecked = 0;
+        }
         let part = match self.parts.entry(space) {
             Entry::Occupied(part) => {
                 let part = part.into_mut();
