@@ -15,6 +15,7 @@ mod export;
 mod extract;
 mod generate;
 mod load;
+mod loads;
 mod merge;
 mod progress;
 mod query;
@@ -23,6 +24,7 @@ mod serve;
 mod source;
 mod stats;
 mod train;
+mod unload;
 mod verify;
 
 use std::ffi::OsString;
@@ -78,6 +80,8 @@ Start with: predilect demo";
 enum Command {
     Demo(demo::Args),
     Load(load::Args),
+    Loads(loads::Args),
+    Unload(unload::Args),
     Extract(extract::Args),
     Query(query::Args),
     Export(export::Args),
@@ -150,6 +154,8 @@ fn dispatch(
     match command {
         Command::Demo(args) => args.run(out, interrupts),
         Command::Load(args) => args.run(out, interrupts),
+        Command::Loads(args) => args.run(out),
+        Command::Unload(args) => args.run(out, interrupts),
         Command::Extract(args) => args.run(out, interrupts),
         Command::Query(args) => args.run(out),
         Command::Export(args) => args.run(out),
@@ -191,11 +197,15 @@ fn failed(error: &anyhow::Error) -> ExitCode {
             line.push_str(&cause);
         }
     }
-    note(&line.replace('\n', " "));
     let ingest = error.chain().find_map(|cause| match cause.downcast_ref::<EngineError>() {
         Some(EngineError::Ingest(error)) => Some(error),
         _ => cause.downcast_ref::<IngestError>(),
     });
+    if let Some(error @ IngestError::Interrupted) = ingest {
+        note(&error.to_string());
+        return ExitCode::Interrupted;
+    }
+    note(&line.replace('\n', " "));
     match ingest {
         Some(IngestError::TooManyRejects { .. }) => ExitCode::Budget,
         _ => ExitCode::Failed,

@@ -35,6 +35,8 @@ impl Told {
             Progress::Items(n) => format!("committed {n} items"),
             Progress::Events(n) => format!("committed {n} events"),
             Progress::Sorted(n) => format!("sorted {n} events"),
+            Progress::Unloaded(n) => format!("took {n} events back"),
+            Progress::Restored(n) => format!("took {n} items back"),
             Progress::Extracted(n, of) => format!("extracted from {n} of {of} texts"),
         };
         match &self.bar {
@@ -48,9 +50,14 @@ impl Told {
             }
             None => note(&line),
         }
-        if self.interrupted.load(Ordering::Relaxed) {
+        // A load heeds the flag itself, but for its last part.
+        let is_heeded =
+            matches!(progress, Progress::Items(_) | Progress::Events(_) | Progress::Sorted(_));
+        if !is_heeded && self.interrupted.load(Ordering::Relaxed) {
             self.clear();
-            note("interrupted; what was committed is on disk, and the same command again goes on");
+            note(
+                "interrupted; what was committed is on disk, and the same command goes on; a load with --resume",
+            );
             // Every batch is whole on disk: nothing has to be put away.
             std::process::exit(ExitCode::Interrupted as i32);
         }

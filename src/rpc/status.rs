@@ -213,6 +213,7 @@ fn of_store(error: &StoreError) -> (Code, &'static str) {
         StoreError::Collision { .. } => (Code::AlreadyExists, "NODE_ID_COLLISION"),
         StoreError::Schema(error) => of_schema(error),
         StoreError::Unsorted { .. } => (Code::Internal, "STORE_UNSORTED"),
+        StoreError::Interrupted => (Code::Cancelled, "INTERRUPTED"),
         StoreError::Io { .. } => (Code::Internal, "STORE_IO"),
         StoreError::Engine { .. } => (Code::Internal, "STORE_FAILED"),
     }
@@ -224,6 +225,15 @@ fn of_ingest(error: &IngestError) -> (Code, &'static str) {
         IngestError::NotAFile { .. } => (Code::InvalidArgument, "NOT_A_FILE"),
         IngestError::Unreadable { .. } => (Code::InvalidArgument, "UNREADABLE_FILE"),
         IngestError::TooManyRejects { .. } => (Code::InvalidArgument, "TOO_MANY_REJECTS"),
+        IngestError::Interrupted => (Code::Cancelled, "INTERRUPTED"),
+        IngestError::LoadId { .. } => (Code::InvalidArgument, "BAD_LOAD_ID"),
+        IngestError::UnknownLoad { .. } => (Code::NotFound, "UNKNOWN_LOAD"),
+        IngestError::LoadFinished { .. } => (Code::AlreadyExists, "LOAD_FINISHED"),
+        IngestError::LoadUnfinished { .. } | IngestError::LoadUnloading { .. } => {
+            (Code::FailedPrecondition, "LOAD_UNFINISHED")
+        }
+        IngestError::OtherReader { .. } => (Code::FailedPrecondition, "OTHER_EXTRACTOR"),
+        IngestError::Threads { .. } => (Code::ResourceExhausted, "NO_THREADS"),
         IngestError::Mapping { .. } => (Code::InvalidArgument, "BAD_MAPPING"),
         IngestError::Event(error) => of_event(error),
         IngestError::Store(error) => of_store(error),

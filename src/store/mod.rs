@@ -10,6 +10,7 @@ mod check;
 mod facts;
 mod graph_store;
 pub mod keyspace;
+mod loads;
 mod memory;
 mod merge;
 mod record;
@@ -26,10 +27,11 @@ use crate::event::NodeKey;
 use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
-pub use bulk::{BulkEvents, FoldedEvents, Place};
+pub use bulk::{Arrival, BulkEvents, FoldedEvents, Place};
 pub use cache::{Cached, CachedText};
 pub use check::Problems;
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
+pub use loads::{LoadFile, LoadRecord, LoadState, RejectsMark, Undo};
 pub use memory::Memory;
 pub use merge::{Merge, Merges};
 pub use record::{
@@ -63,13 +65,15 @@ pub enum Space {
     Merges,
     /// What models made of texts, kept to be looked up: no part of the graph, safe to lose.
     Cache,
+    /// Loads, how far each is, and what documents were before them: no part of the graph.
+    Loads,
     /// Format version, schema, sequence number.
     Meta,
 }
 
 impl Space {
     /// Every space, in the order in which a content hash reads them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nodes,
         Self::Out,
         Self::In,
@@ -78,18 +82,30 @@ impl Space {
         Self::Extractions,
         Self::Merges,
         Self::Cache,
+        Self::Loads,
         Self::Meta,
     ];
 
     /// The space's name on disk.
     pub fn name(self) -> &'static str {
-        ["nodes", "out", "in", "evidence", "events", "extractions", "merges", "cache", "meta"]
-            [self as usize]
+        match self {
+            Self::Nodes => "nodes",
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Evidence => "evidence",
+            Self::Events => "events",
+            Self::Extractions => "extractions",
+            Self::Merges => "merges",
+            Self::Cache => "cache",
+            Self::Loads => "loads",
+            Self::Meta => "meta",
+        }
     }
 
-    /// Does what the space holds belong to the graph, or can it be made again from it?
+    /// Does what the space holds belong to the graph? What a model read can be made again from it, and
+    /// loads tell how it came to be.
     pub fn is_graph(self) -> bool {
-        self != Self::Cache
+        !matches!(self, Self::Cache | Self::Loads)
     }
 }
 
@@ -111,6 +127,11 @@ impl Batch {
     /// Every change, ascending by space and key.
     pub fn changes(&self) -> impl Iterator<Item = (Space, &[u8], Option<&[u8]>)> {
         self.0.iter().map(|((space, key), value)| (*space, key.as_slice(), value.as_deref()))
+    }
+
+    /// Takes the changes of `other`, whose word is the last.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     /// Is there nothing to change?
@@ -231,6 +252,9 @@ pub enum StoreError {
         /// The key, in hexadecimal.
         key: String,
     },
+    /// The caller wanted it to end.
+    #[error("interrupted; nothing of it was written")]
+    Interrupted,
     /// The schema kept in the store, or given for a new one, is refused.
     #[error(transparent)]
     Schema(#[from] SchemaError),

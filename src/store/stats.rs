@@ -87,7 +87,10 @@ impl View<'_> {
                 if space == Space::Meta && *key == *super::graph_store::SEQUENCE {
                     continue;
                 }
-                for part in [&key, &value] {
+                // Which load brought an event is no part of the graph.
+                let value =
+                    if space == Space::Events { super::loads::pointer(&value) } else { &value };
+                for part in [&*key, value] {
                     hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
                 }
             }
