@@ -22,3 +22,5 @@ mod merges;
 mod program;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/validate.rs"]
+mod validate;

@@ -153,13 +153,7 @@ pub(super) struct Args {
 impl Args {
     pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let path = &self.store.store;
-        let schema = match &self.schema {
-            Some(file) => Some(
-                fs::read_to_string(file)
-                    .with_context(|| format!("schema {} cannot be read", file.display()))?,
-            ),
-            None => None,
-        };
+        let schema = schema(self.schema.as_deref())?;
         let params = LoadParams {
             items: self.items.clone(),
             events: self.events.clone(),
@@ -193,6 +187,15 @@ impl Args {
         let rejected = report.items.rejected + report.events.rejected;
         Ok(if rejected > 0 { ExitCode::Rejects } else { ExitCode::Done })
     }
+}
+
+/// The text of a schema, if one was given.
+pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let read = |file: &Path| {
+        fs::read_to_string(file)
+            .with_context(|| format!("schema {} cannot be read", file.display()))
+    };
+    file.map(read).transpose()
 }
 
 /// The store's own name with `.rejects`.

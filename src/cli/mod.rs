@@ -14,6 +14,7 @@ mod evaluate;
 mod export;
 mod extract;
 mod generate;
+mod infer;
 mod load;
 mod loads;
 mod merge;
@@ -25,6 +26,7 @@ mod source;
 mod stats;
 mod train;
 mod unload;
+mod validate;
 mod verify;
 
 use std::ffi::OsString;
@@ -82,6 +84,8 @@ enum Command {
     Load(load::Args),
     Loads(loads::Args),
     Unload(unload::Args),
+    Validate(validate::Args),
+    Infer(infer::Args),
     Extract(extract::Args),
     Query(query::Args),
     Export(export::Args),
@@ -156,6 +160,8 @@ fn dispatch(
         Command::Load(args) => args.run(out, interrupts),
         Command::Loads(args) => args.run(out),
         Command::Unload(args) => args.run(out, interrupts),
+        Command::Validate(args) => args.run(out, interrupts),
+        Command::Infer(args) => args.run(out),
         Command::Extract(args) => args.run(out, interrupts),
         Command::Query(args) => args.run(out),
         Command::Export(args) => args.run(out),

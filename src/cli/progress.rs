@@ -35,6 +35,7 @@ impl Told {
             Progress::Items(n) => format!("committed {n} items"),
             Progress::Events(n) => format!("committed {n} events"),
             Progress::Sorted(n) => format!("sorted {n} events"),
+            Progress::Checked(n) => format!("checked {n} events"),
             Progress::Unloaded(n) => format!("took {n} events back"),
             Progress::Restored(n) => format!("took {n} items back"),
             Progress::Extracted(n, of) => format!("extracted from {n} of {of} texts"),
@@ -51,8 +52,11 @@ impl Told {
             None => note(&line),
         }
         // A load heeds the flag itself, but for its last part.
-        let is_heeded =
-            matches!(progress, Progress::Items(_) | Progress::Events(_) | Progress::Sorted(_));
+        // A load heeds the flag itself, but for what comes after its rows.
+        let is_heeded = !matches!(
+            progress,
+            Progress::Unloaded(_) | Progress::Restored(_) | Progress::Extracted(..)
+        );
         if !is_heeded && self.interrupted.load(Ordering::Relaxed) {
             self.clear();
             note(

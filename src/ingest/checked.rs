@@ -1,6 +1,7 @@
 //! Rows in chunks: one thread reads a file, several check what it read, and the caller takes the chunks in
 //! the order of the file, so that the number of threads never shows.
 
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -21,16 +22,17 @@ const AHEAD: usize = 2;
 /// Checked rows in the order of the file, each with its line (or Parquet row).
 pub(super) type Chunk<T> = Vec<(u64, Result<T, Reject>)>;
 
-/// Threads to check rows with; none where one is enough.
+/// Threads to check and sort rows with; none where one is enough.
 ///
 /// # Errors
 /// [`IngestError::Threads`].
-pub(super) fn pool(jobs: usize) -> Result<Option<ThreadPool>, IngestError> {
+pub(super) fn pool(jobs: usize) -> Result<Option<Arc<ThreadPool>>, IngestError> {
     if jobs <= 1 {
         return Ok(None);
     }
     let pool = ThreadPoolBuilder::new().num_threads(jobs).build();
-    pool.map(Some).map_err(|error| IngestError::Threads { jobs, message: error.to_string() })
+    pool.map(|pool| Some(Arc::new(pool)))
+        .map_err(|error| IngestError::Threads { jobs, message: error.to_string() })
 }
 
 /// What is done with the rows of a file before the caller takes them.

@@ -22,10 +22,14 @@ pub(super) use self::documents::changes;
 pub use self::documents::write_documents;
 use super::reject::{Reject, RejectClass, Tally};
 use super::{Backlog, Extracted, IngestError, Mapping, checked, extract_backlog, rows};
-use crate::event::{Event, EventError, RawEvent};
+use crate::event::{Document, Event, EventError, NodeKey, RawDocument, RawEvent};
 use crate::extract::Extractor;
 use crate::schema::Schema;
 use crate::store::{Evidence, Fact, GraphStore, LoadRecord, LoadState};
+
+/// What to do where a budget is spent.
+const ADVICE: &str = "what was committed before stays, and loading again after the repair changes \
+                      nothing twice";
 
 /// What to load and how.
 #[derive(Clone, Debug)]
@@ -102,7 +106,8 @@ impl LoadParams {
         items.chain(self.events.iter().map(|path| (false, path)))
     }
 
-    fn heed(&self) -> Result<(), IngestError> {
+    /// Ends the load, where that is wanted.
+    pub(super) fn heed(&self) -> Result<(), IngestError> {
         if self.interrupted.load(Ordering::Relaxed) {
             Err(IngestError::Interrupted)
         } else {
@@ -154,6 +159,8 @@ pub enum Progress {
     Events(u64),
     /// Events read and sorted, none of which is on disk yet.
     Sorted(u64),
+    /// Events checked, of which nothing is written.
+    Checked(u64),
     /// Events of a load that are taken back.
     Unloaded(u64),
     /// Documents of a load that are what they were before it.
@@ -178,7 +185,7 @@ pub fn load(
     let pool = checked::pool(params.jobs)?;
     let (record, resumed) = begin::begin(store, params)?;
     let report = LoadReport { load_id: record.id.clone(), resumed, ..LoadReport::default() };
-    let tally = Tally::new(params.max_errors, &params.max_errors_of);
+    let tally = Tally::new(params.max_errors, &params.max_errors_of, ADVICE);
     let mut loading = Loading { store, params, pool, record, tally, report };
     match loading.rows(progress) {
         Ok(()) => {}
@@ -211,7 +218,7 @@ pub fn load(
 struct Loading<'a> {
     store: &'a GraphStore,
     params: &'a LoadParams,
-    pool: Option<ThreadPool>,
+    pool: Option<Arc<ThreadPool>>,
     /// As it is in the store.
     record: LoadRecord,
     tally: Tally,
@@ -266,8 +273,24 @@ pub(super) fn check_event(schema: &Schema, line: u64, raw: RawEvent) -> Result<E
     raw.check(schema).map_err(|error| refused(line, &error, &kept))
 }
 
+/// The document that a row says, checked.
+pub(super) fn check_document(line: u64, raw: RawDocument) -> Result<(NodeKey, Document), Reject> {
+    let kept = raw.clone();
+    raw.check().map_err(|error| refused(line, &error, &kept))
+}
+
+/// Bytes of a document's texts.
+pub(super) fn weigh_document(raw: &RawDocument) -> usize {
+    raw.text.values().flatten().map(String::len).sum()
+}
+
+/// Bytes of an event's text.
+pub(super) fn weigh_event(raw: &RawEvent) -> usize {
+    raw.text.as_ref().map_or(0, String::len)
+}
+
 /// The refusal of a row by what is wrong with a field of it.
-pub(super) fn refused(line: u64, error: &EventError, row: &impl Serialize) -> Reject {
+fn refused(line: u64, error: &EventError, row: &impl Serialize) -> Reject {
     let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
     Reject {
         line,

@@ -3,6 +3,7 @@
 mod backlog;
 mod catalogue;
 mod checked;
+mod infer;
 mod load;
 mod mapping;
 pub mod mutations;
@@ -11,6 +12,7 @@ mod reading;
 mod reject;
 mod rows;
 mod unload;
+mod validate;
 
 use std::io;
 use std::path::PathBuf;
@@ -24,10 +26,12 @@ use crate::store::StoreError;
 
 pub use backlog::{Backlog, Extracted, extract_backlog};
 pub use catalogue::Catalogue;
+pub use infer::{Inferred, infer};
 pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
 pub use reject::RejectClass;
 pub use unload::{UnloadReport, unload};
+pub use validate::{ValidateReport, Validated, validate};
 
 /// Why a load, or a write of any kind, stopped.
 #[derive(Debug, Error)]
@@ -59,8 +63,7 @@ pub enum IngestError {
     },
     /// More rows were refused than the caller allows.
     #[error(
-        "more than {budget} {rows} were refused, the last at {path} line {line}: {reason}; what was \
-         committed before stays, and loading again after the repair changes nothing twice"
+        "more than {budget} {rows} were refused, the last at {path} line {line}: {reason}; {advice}"
     )]
     TooManyRejects {
         /// How many were allowed.
@@ -73,6 +76,8 @@ pub enum IngestError {
         line: u64,
         /// Why it was refused.
         reason: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The caller wanted it to end.
     #[error(

@@ -66,13 +66,16 @@ pub(super) struct Tally {
     max: u64,
     max_of: BTreeMap<RejectClass, u64>,
     counts: BTreeMap<RejectClass, u64>,
+    advice: &'static str,
 }
 
 impl Tally {
     /// At most `max` rows may be refused, and of some classes at most so many.
-    pub fn new(max: u64, max_of: &BTreeMap<RejectClass, u64>) -> Self {
+    ///
+    /// `advice` says what to do when there are more.
+    pub fn new(max: u64, max_of: &BTreeMap<RejectClass, u64>, advice: &'static str) -> Self {
         let counts = RejectClass::ALL.map(|class| (class, 0)).into();
-        Self { max, max_of: max_of.clone(), counts }
+        Self { max, max_of: max_of.clone(), counts, advice }
     }
 
     /// Counts rows that were refused before.
@@ -111,6 +114,7 @@ impl Tally {
             path: path.to_owned(),
             line: reject.line,
             reason: reject.reason.clone(),
+            advice: self.advice,
         })
     }
 }

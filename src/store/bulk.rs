@@ -5,7 +5,9 @@
 //! What comes of it is, byte for byte, what the same events make when they come a batch at a time.
 
 use std::collections::HashSet;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
+
+use rayon::ThreadPool;
 
 use super::graph_store::{GraphStore, SEQUENCE, corrupt};
 use super::record::{
@@ -37,6 +39,7 @@ pub struct BulkEvents<'a> {
     load: u32,
     sorter: Sorter,
     max_memory: usize,
+    pool: Option<Arc<ThreadPool>>,
     one_writer: MutexGuard<'a, ()>,
 }
 
@@ -55,7 +58,8 @@ impl GraphStore {
     /// writes until it is dropped.
     ///
     /// They come with the load of the number `load`, or by themselves when it is 0. It sorts in `max_memory`
-    /// bytes, and keeps what does not fit in files beside the store.
+    /// bytes with the threads of `pool`, or the calling one, and keeps what does not fit in files beside the
+    /// store.
     ///
     /// # Errors
     /// Those of reads.
@@ -63,6 +67,7 @@ impl GraphStore {
         &self,
         load: u32,
         max_memory: usize,
+        pool: Option<Arc<ThreadPool>>,
     ) -> Result<Option<BulkEvents<'_>>, StoreError> {
         let one_writer = self.lock();
         let reader = self.backend().reader();
@@ -74,8 +79,8 @@ impl GraphStore {
         if has_events || user {
             return Ok(None);
         }
-        let sorter = Sorter::new(self.scratch(), max_memory / 2);
-        Ok(Some(BulkEvents { store: self, load, sorter, max_memory, one_writer }))
+        let sorter = Sorter::new(self.scratch(), max_memory / 2).with(pool.clone());
+        Ok(Some(BulkEvents { store: self, load, sorter, max_memory, pool, one_writer }))
     }
 }
 
@@ -119,9 +124,9 @@ impl<'a> BulkEvents<'a> {
         goes_on: &dyn Fn() -> bool,
         again: Again<'_>,
     ) -> Result<FoldedEvents<'a>, StoreError> {
-        let Self { store, load, sorter, max_memory, one_writer } = self;
+        let Self { store, load, sorter, max_memory, pool, one_writer } = self;
         let bulk = Heeding { bulk: store.backend().bulk()?, n_put: 0, goes_on };
-        let share = |share| Sorter::new(store.scratch(), max_memory / share);
+        let share = |share| Sorter::new(store.scratch(), max_memory / share).with(pool.clone());
         let (evidence, inward, nodes) = (share(4), share(8), share(8));
         let mut fold = Fold { store, load, bulk, evidence, nodes, known: HashSet::new() };
         let (applied, unchanged) =

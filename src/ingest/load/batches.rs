@@ -6,8 +6,11 @@ use std::path::Path;
 use super::super::checked::{Chunk, Rows};
 use super::super::reject::Rejects;
 use super::super::{IngestError, mutations, rows};
-use super::{Loading, Progress, RejectClass, changes, check_event, conflict, count, refused};
-use crate::event::{Document, NodeKey, RawDocument, RawEvent};
+use super::{
+    Loading, Progress, RejectClass, changes, check_document, check_event, conflict, count,
+};
+use super::{weigh_document, weigh_event};
+use crate::event::{Document, NodeKey};
 use crate::store::{Mutation, Outcome};
 
 /// Which of a load's files of refused rows.
@@ -23,25 +26,19 @@ impl Loading<'_> {
     pub(super) fn items(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
         let mut rejects = self.rejects(ITEMS)?;
         let params = self.params;
-        let pool = self.pool.take();
+        let pool = self.pool.clone();
         for path in &params.items {
             let place = self.place(true, path);
             let skip = self.done_before(place);
             if self.record.files[place].is_done {
                 continue;
             }
-            let check = |line, raw: RawDocument| {
-                let kept = raw.clone();
-                raw.check().map_err(|error| refused(line, &error, &kept))
-            };
-            let rows = Rows { pool: pool.as_ref(), skip, check };
-            let weigh = |raw: &RawDocument| raw.text.values().flatten().map(String::len).sum();
-            rows.each_chunk(|sink| rows::documents(path, sink), weigh, &mut |chunk| {
+            let rows = Rows { pool: pool.as_deref(), skip, check: check_document };
+            rows.each_chunk(|sink| rows::documents(path, sink), weigh_document, &mut |chunk| {
                 self.put_items(place, path, chunk, &mut rejects, progress)
             })?;
             self.record.files[place].is_done = true;
         }
-        self.pool = pool;
         self.report.rejects.extend(rejects.finish()?);
         Ok(())
     }
@@ -90,7 +87,8 @@ impl Loading<'_> {
     pub(super) fn events(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
         let mut rejects = self.rejects(EVENTS)?;
         let bulk = if self.is_bulk()? {
-            self.store.bulk_events(self.record.number, self.params.max_memory)?
+            let (number, pool) = (self.record.number, self.pool.clone());
+            self.store.bulk_events(number, self.params.max_memory, pool)?
         } else {
             None
         };
@@ -108,7 +106,7 @@ impl Loading<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
         let (params, schema) = (self.params, self.store.schema());
-        let pool = self.pool.take();
+        let pool = self.pool.clone();
         for path in &params.events {
             let place = self.place(false, path);
             let skip = self.done_before(place);
@@ -116,14 +114,13 @@ impl Loading<'_> {
                 continue;
             }
             let check = |line, raw| check_event(schema, line, raw).map(mutations::of_event);
-            let rows = Rows { pool: pool.as_ref(), skip, check };
+            let rows = Rows { pool: pool.as_deref(), skip, check };
             let read = |sink: rows::Sink<'_, _>| rows::events(path, &params.mapping, sink);
             rows.each_chunk(read, weigh_event, &mut |chunk| {
                 self.put_events(place, path, chunk, rejects, progress)
             })?;
             self.record.files[place].is_done = true;
         }
-        self.pool = pool;
         Ok(())
     }
 
@@ -187,9 +184,4 @@ impl Loading<'_> {
 
 fn n_of(outcomes: &[Outcome], of: Outcome) -> u64 {
     outcomes.iter().filter(|outcome| **outcome == of).count() as u64
-}
-
-/// Bytes of an event's text.
-pub(in super::super) fn weigh_event(raw: &RawEvent) -> usize {
-    raw.text.as_ref().map_or(0, String::len)
 }

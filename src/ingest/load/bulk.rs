@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::super::checked::Rows;
 use super::super::reject::Rejects;
 use super::super::{IngestError, mutations, rows};
-use super::batches::weigh_event;
-use super::{Loading, Progress, RejectClass, check_event, conflict, count};
+use super::{Loading, Progress, RejectClass, check_event, conflict, count, weigh_event};
 use crate::store::{Arrival, BulkEvents, Outcome, Place, StoreError};
 
 /// Events between two words of how far the sorting is.
@@ -56,7 +55,7 @@ impl Loading<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
         let (params, schema) = (self.params, self.store.schema());
-        let pool = self.pool.take();
+        let pool = self.pool.clone();
         let mut record = self.record.clone();
         let mut places = Vec::new();
         for (file, path) in (0_u32..).zip(&params.events) {
@@ -67,7 +66,7 @@ impl Loading<'_> {
                 let fact = mutations::fact_of_event(check_event(schema, line, raw)?);
                 Ok(Arrival::new(&fact, Place { file, line }))
             };
-            let rows = Rows { pool: pool.as_ref(), skip: 0, check };
+            let rows = Rows { pool: pool.as_deref(), skip: 0, check };
             let read = |sink: rows::Sink<'_, _>| rows::events(path, &params.mapping, sink);
             rows.each_chunk(read, weigh_event, &mut |chunk| {
                 let before = self.report.events.read;
@@ -90,7 +89,6 @@ impl Loading<'_> {
             })?;
             record.files[place].is_done = true;
         }
-        self.pool = pool;
         let mut refused = Ok(());
         let goes_on = || params.heed().is_ok();
         let folded = bulk.fold(&goes_on, &mut |at, fact, outcome| {
