@@ -32,10 +32,8 @@ impl Args {
     pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let store = GraphStore::open(&self.store.store, false, None)?;
         // Where nothing was read, nothing is to be read anew.
-        let extractor = match store.view().readers()?.is_empty() {
-            true => None,
-            false => self.extractor.build()?,
-        };
+        let extractor =
+            if store.view().readers()?.is_empty() { None } else { self.extractor.build()? };
         let mut told = Told::new(interrupts());
         let report = ingest::unload(&store, &self.load_id, extractor.as_deref(), &mut |at| {
             told.step(at);

@@ -10,7 +10,7 @@ use std::path::Path;
 use self::names::{BOUGHT, MARKS, names_of};
 use super::rows::{self, Sample};
 use super::{IngestError, Mapping};
-use crate::schema::{Relation, Schema, Timestamp};
+use crate::schema::{NodeKind, Relation, Schema, Timestamp};
 
 /// Rows that are looked at.
 const ROWS: usize = 1000;
@@ -72,6 +72,9 @@ impl Guess<'_> {
                     self.not_found(ours, what);
                 }
             }
+        }
+        if let Some(place) = self.named("target_kind", says_kinds) {
+            self.line("target_kind", place, "kinds of nodes");
         }
         let times = self.at(&mut missing);
         let action = self.named("action", |cells| self.knows_some(cells));
@@ -270,6 +273,12 @@ fn range(cells: &[String]) -> Option<(f64, f64)> {
         let number = number.ok().filter(|number| number.is_finite())?;
         Some((min.min(number), max.max(number)))
     })
+}
+
+/// Are they kinds of nodes, or nothing?
+fn says_kinds(cells: &[String]) -> bool {
+    let mut said = cells.iter().filter(|cell| !cell.is_empty()).peekable();
+    said.peek().is_some() && said.all(|cell| NodeKind::parse(cell).is_some())
 }
 
 fn is_unique(cells: &[String]) -> bool {

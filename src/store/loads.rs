@@ -44,7 +44,7 @@ pub struct LoadFile {
     pub path: String,
     /// Bytes of the file, when it was begun.
     pub bytes: u64,
-    /// BLAKE3 of its first mebibyte.
+    /// BLAKE3 of its first mebibyte, and of the mapping that it is read by.
     pub head: [u8; 32],
     /// Rows from the start that need not be looked at again.
     pub rows: u64,

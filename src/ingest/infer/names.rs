@@ -1,6 +1,6 @@
 //! What others call our columns: in lower case, without what is no letter or digit, the surest first.
 
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     (
         "user",
         "user userid uid userkey username visitorid visitor customerid customer custid memberid member \
@@ -30,6 +30,7 @@ const NAMES: [(&str, &str); 8] = [
         "value rating score stars star overall grade quantity qty price amount playcount plays weight \
          watchratio",
     ),
+    ("target_kind", "targetkind itemkind itemtype contenttype"),
     ("session", "session sessionid usersession visitid basketid basket"),
     ("text", "text reviewtext review comment reviewbody body"),
     ("event_id", "eventid interactionid ratingid reviewid actionid logid recordid rowid uuid id"),

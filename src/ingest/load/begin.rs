@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::super::IngestError;
+use super::super::{IngestError, Mapping};
 use super::LoadParams;
 use crate::store::{GraphStore, LoadFile, LoadRecord, LoadState};
 
@@ -37,7 +37,7 @@ pub(super) fn begin(
         None => (new(store, &loads, params)?, false),
     };
     for (is_items, path) in params.files() {
-        let file = identified(is_items, path)?;
+        let file = identified(is_items, path, &params.mapping)?;
         match record
             .files
             .iter_mut()
@@ -115,17 +115,23 @@ fn check_id(id: &str) -> Result<(), IngestError> {
     Ok(())
 }
 
-fn identified(is_items: bool, path: &Path) -> Result<LoadFile, IngestError> {
-    let (bytes, head) =
-        head(path).map_err(|source| IngestError::Io { path: path.to_owned(), source })?;
+fn identified(is_items: bool, path: &Path, mapping: &Mapping) -> Result<LoadFile, IngestError> {
+    let (bytes, mut hasher) =
+        begin_of(path).map_err(|source| IngestError::Io { path: path.to_owned(), source })?;
+    if !is_items {
+        // Read by another mapping, its rows are others.
+        hasher.update(format!("{mapping:?}").as_bytes());
+    }
+    let head = *hasher.finalize().as_bytes();
     let path = path.to_string_lossy().into_owned();
     Ok(LoadFile { is_items, path, bytes, head, rows: 0, rejected: Vec::new(), is_done: false })
 }
 
-fn head(path: &Path) -> io::Result<(u64, [u8; 32])> {
+/// How long a file is, and its first bytes, hashed.
+fn begin_of(path: &Path) -> io::Result<(u64, blake3::Hasher)> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
     let mut hasher = blake3::Hasher::new();
     io::copy(&mut file.take(HEAD), &mut hasher)?;
-    Ok((bytes, *hasher.finalize().as_bytes()))
+    Ok((bytes, hasher))
 }
