@@ -42,7 +42,8 @@ fn a_dry_run_refuses_what_a_load_refuses() {
         let items = folder.read(&format!("{bulk}.rejects/items.jsonl"));
         assert_eq!(folder.read("dry/items.jsonl"), items);
     }
-    assert_eq!(validated["rejected_by_class"]["duplicate"], 1);
+    // The other one is in `bad.csv`.
+    assert_eq!(validated["rejected_by_class"]["duplicate"], 2);
     assert_eq!(validated["events"]["repeated"], 1);
     // The same exit codes, and no store.
     folder.refuses(&format!("validate {files} --max-errors 3"), 4, "more than 3 rows were refused");
