@@ -14,6 +14,8 @@ mod crash;
 mod demo;
 #[path = "cli/input.rs"]
 mod input;
+#[path = "cli/loads.rs"]
+mod loads;
 #[path = "cli/merges.rs"]
 mod merges;
 #[path = "cli/program.rs"]
@@ -22,3 +24,5 @@ mod program;
 mod train;
 #[path = "cli/upkeep.rs"]
 mod upkeep;
+#[path = "cli/validate.rs"]
+mod validate;

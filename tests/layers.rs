@@ -41,7 +41,19 @@ const CONFINED: [(&[&str], &[&str]); 8] = [
     (&["tokio"], &["rpc", "main"]),
     (&["clap"], &["cli", "main"]),
     (&["anyhow"], &["cli", "main"]),
-    (&["rayon"], &["ingest", "graph", "embed", "snapshot", "evaluate", "extract/bert"]),
+    (
+        &["rayon"],
+        &[
+            "store/bulk",
+            "store/sorter",
+            "ingest",
+            "graph",
+            "embed",
+            "snapshot",
+            "evaluate",
+            "extract/bert",
+        ],
+    ),
     (&["datafusion"], &["ingest/sql", "cli/sql"]),
 ];
 

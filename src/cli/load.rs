@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -11,7 +12,7 @@ use clap::builder::PossibleValuesParser;
 use super::progress::Told;
 use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, note, write_json};
 use crate::extract::{self, EXTRACTORS, Extractor};
-use crate::ingest::{self, BulkWhen, Counts, LoadParams, LoadReport, Mapping};
+use crate::ingest::{self, BulkWhen, Counts, LoadParams, LoadReport, Mapping, RejectClass};
 use crate::store::GraphStore;
 
 /// How many refused rows are named on stderr.
@@ -67,6 +68,15 @@ impl From<Bulk> for BulkWhen {
     }
 }
 
+/// Reads `CLASS=N`.
+pub(super) fn parse_class(text: &str) -> Result<(RejectClass, u64), String> {
+    let known = || RejectClass::ALL.map(RejectClass::name).join(", ");
+    let refuse = || format!("give CLASS=N, such as field=10; classes: {}", known());
+    let (class, n) = text.split_once('=').ok_or_else(refuse)?;
+    let class = RejectClass::parse(class).ok_or_else(refuse)?;
+    Ok((class, n.parse().map_err(|_| refuse())?))
+}
+
 /// Reads a number of bytes: `512MB`, `2GB`, `1000000`.
 pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -88,8 +98,12 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
 Files: .csv .tsv .jsonl .ndjson, each also .gz or .zst, and .parquet. Refused rows go to
 DIR.rejects with the reason beside them; repair them there and load that file.
 
+A load that was ended goes on with --resume; a load is taken back with `predilect unload`, and
+`predilect loads` lists them. What a file would do is told by `predilect validate`.
+
 Example:
-  predilect load --store graph --items items.jsonl --events events.csv.gz --max-errors 10")]
+  predilect load --store graph --items items.jsonl --events events.csv.gz --max-errors 10
+  predilect load --store graph --events may.csv --load-id may --resume --output json")]
 pub(super) struct Args {
     #[command(flatten)]
     store: StoreArg,
@@ -108,6 +122,18 @@ pub(super) struct Args {
     /// How many rows may be refused
     #[arg(long, default_value_t = 100, value_name = "N")]
     max_errors: u64,
+    /// How many rows of a class may be refused: syntax, field, duplicate; may be given again
+    #[arg(long, value_name = "CLASS=N", value_parser = parse_class)]
+    max_errors_of: Vec<(RejectClass, u64)>,
+    /// Id of the load, by which it is resumed or taken back; made up when left out
+    #[arg(long, value_name = "ID")]
+    load_id: Option<String>,
+    /// Go on where an earlier part of the load ended: the one of --load-id, or the last of these files
+    #[arg(long)]
+    resume: bool,
+    /// Threads that check rows and sort, in place of one per core; the store is the same for any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    jobs: Option<u16>,
     /// When events are sorted first and taken in at once, which a store without events allows: for
     /// large files, always, or never
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
@@ -127,13 +153,7 @@ pub(super) struct Args {
 impl Args {
     pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let path = &self.store.store;
-        let schema = match &self.schema {
-            Some(file) => Some(
-                fs::read_to_string(file)
-                    .with_context(|| format!("schema {} cannot be read", file.display()))?,
-            ),
-            None => None,
-        };
+        let schema = schema(self.schema.as_deref())?;
         let params = LoadParams {
             items: self.items.clone(),
             events: self.events.clone(),
@@ -145,16 +165,21 @@ impl Args {
             },
             bulk: self.bulk.into(),
             max_memory: self.max_memory,
+            max_errors_of: self.max_errors_of.iter().copied().collect(),
+            id: self.load_id.clone(),
+            resume: self.resume,
+            jobs: self.jobs.map_or(LoadParams::default().jobs, usize::from),
+            interrupted: interrupts(),
         };
         let extractor = self.extractor.build()?;
         // Refused before a store is made for nothing.
         params.check()?;
         let store = GraphStore::open(path, true, schema.as_deref())?;
-        let mut told = Told::new(interrupts());
+        let mut told = Told::new(Arc::clone(&params.interrupted));
         let report = ingest::load(&store, extractor.as_deref(), &params, &mut |at| told.step(at));
         told.clear();
         let report = report?;
-        name_rejects(&report)?;
+        name_rejects(&report.rejects)?;
         match self.output.output {
             Output::Json => write_json(out, &report)?,
             Output::Text => tell(out, &report)?,
@@ -162,6 +187,15 @@ impl Args {
         let rejected = report.items.rejected + report.events.rejected;
         Ok(if rejected > 0 { ExitCode::Rejects } else { ExitCode::Done })
     }
+}
+
+/// The text of a schema, if one was given.
+pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let read = |file: &Path| {
+        fs::read_to_string(file)
+            .with_context(|| format!("schema {} cannot be read", file.display()))
+    };
+    file.map(read).transpose()
 }
 
 /// The store's own name with `.rejects`.
@@ -176,6 +210,8 @@ fn beside(store: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn tell(out: &mut dyn Write, report: &LoadReport) -> anyhow::Result<()> {
+    let how = if report.resumed { ", resumed" } else { "" };
+    writeln!(out, "load      {}{how}", report.load_id)?;
     for (what, counts) in [("items", &report.items), ("events", &report.events)] {
         let Counts { read, applied, unchanged, rejected } = counts;
         writeln!(
@@ -193,13 +229,12 @@ fn tell(out: &mut dyn Write, report: &LoadReport) -> anyhow::Result<()> {
 }
 
 /// Names the refused rows on stderr, the first ones each by line and reason.
-fn name_rejects(report: &LoadReport) -> anyhow::Result<()> {
-    let total = report.items.rejected + report.events.rejected;
+pub(super) fn name_rejects(rejects: &[PathBuf]) -> anyhow::Result<()> {
     let mut named = 0;
-    for path in &report.rejects {
+    for path in rejects {
         for line in BufReader::new(File::open(path)?).lines() {
             if named == NAMED {
-                note(&format!("... and {} more", total - named as u64));
+                note("... and more");
                 break;
             }
             let row: serde_json::Value = serde_json::from_str(&line?)?;

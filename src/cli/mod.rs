@@ -16,8 +16,10 @@ mod evaluate;
 mod export;
 mod extract;
 mod generate;
+mod infer;
 mod load;
 mod load_edges;
+mod loads;
 mod merge;
 mod progress;
 mod prune;
@@ -28,6 +30,8 @@ mod serve;
 mod source;
 mod stats;
 mod train;
+mod unload;
+mod validate;
 mod verify;
 
 use std::ffi::OsString;
@@ -84,6 +88,10 @@ enum Command {
     Demo(demo::Args),
     Load(load::Args),
     LoadEdges(load_edges::Args),
+    Loads(loads::Args),
+    Unload(unload::Args),
+    Validate(validate::Args),
+    Infer(infer::Args),
     Extract(extract::Args),
     Query(query::Args),
     Export(export::Args),
@@ -162,6 +170,10 @@ fn dispatch(
         Command::Demo(args) => args.run(out, interrupts),
         Command::Load(args) => args.run(out, interrupts),
         Command::LoadEdges(args) => args.run(out, interrupts),
+        Command::Loads(args) => args.run(out),
+        Command::Unload(args) => args.run(out, interrupts),
+        Command::Validate(args) => args.run(out, interrupts),
+        Command::Infer(args) => args.run(out),
         Command::Extract(args) => args.run(out, interrupts),
         Command::Query(args) => args.run(out),
         Command::Export(args) => args.run(out),
@@ -208,11 +220,15 @@ fn failed(error: &anyhow::Error) -> ExitCode {
             line.push_str(&cause);
         }
     }
-    note(&line.replace('\n', " "));
     let ingest = error.chain().find_map(|cause| match cause.downcast_ref::<EngineError>() {
         Some(EngineError::Ingest(error)) => Some(error),
         _ => cause.downcast_ref::<IngestError>(),
     });
+    if let Some(error @ IngestError::Interrupted) = ingest {
+        note(&error.to_string());
+        return ExitCode::Interrupted;
+    }
+    note(&line.replace('\n', " "));
     match ingest {
         Some(IngestError::TooManyRejects { .. }) => ExitCode::Budget,
         _ => ExitCode::Failed,

@@ -35,6 +35,9 @@ impl Told {
             Progress::Items(n) => format!("committed {n} items"),
             Progress::Events(n) => format!("committed {n} events"),
             Progress::Sorted(n) => format!("sorted {n} events"),
+            Progress::Checked(n) => format!("checked {n} events"),
+            Progress::Unloaded(n) => format!("took {n} events back"),
+            Progress::Restored(n) => format!("took {n} items back"),
             Progress::Extracted(n, of) => format!("extracted from {n} of {of} texts"),
         };
         match &self.bar {
@@ -48,9 +51,17 @@ impl Told {
             }
             None => note(&line),
         }
-        if self.interrupted.load(Ordering::Relaxed) {
+        // A load heeds the flag itself, but for its last part.
+        // A load heeds the flag itself, but for what comes after its rows.
+        let is_heeded = !matches!(
+            progress,
+            Progress::Unloaded(_) | Progress::Restored(_) | Progress::Extracted(..)
+        );
+        if !is_heeded && self.interrupted.load(Ordering::Relaxed) {
             self.clear();
-            note("interrupted; what was committed is on disk, and the same command again goes on");
+            note(
+                "interrupted; what was committed is on disk, and the same command goes on; a load with --resume",
+            );
             // Every batch is whole on disk: nothing has to be put away.
             std::process::exit(ExitCode::Interrupted as i32);
         }

@@ -1,24 +1,36 @@
 //! Files into a store: documents first, then events, then what the documents' texts name.
 //!
 //! Rows are written a chunk at a time, each chunk one batch and one sync, so a load that is ended
-//! leaves whole chunks. Loading the same files again changes nothing twice.
+//! leaves whole chunks, and a record of how far it was: the next part of it goes on from there. Loading the
+//! same files again changes nothing twice.
 
+mod batches;
+mod begin;
 mod bulk;
+mod documents;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rayon::ThreadPool;
 use serde::Serialize;
 
 pub use self::bulk::BulkWhen;
-use super::reject::{Reject, Rejects};
-use super::{Backlog, Extracted, IngestError, Mapping, extract_backlog, mutations, rows};
-use crate::event::{Document, Event, NodeKey, RawEvent};
+pub(super) use self::documents::changes;
+pub use self::documents::write_documents;
+use super::reject::{Reject, RejectClass, Tally};
+use super::{Backlog, Extracted, IngestError, Mapping, checked, extract_backlog, rows};
+use crate::event::{Document, Event, EventError, NodeKey, RawDocument, RawEvent};
 use crate::extract::Extractor;
-use crate::store::{EdgeKey, GraphStore, Mutation, NodeId, Outcome};
+use crate::schema::Schema;
+use crate::store::{Evidence, Fact, GraphStore, LoadRecord, LoadState};
 
-/// Rows to a batch.
-const CHUNK: usize = 10_000;
+/// What to do where a budget is spent.
+const ADVICE: &str = "what was committed before stays, and loading again after the repair changes \
+                      nothing twice";
+
 /// What to load and how.
 #[derive(Clone, Debug)]
 pub struct LoadParams {
@@ -36,10 +48,20 @@ pub struct LoadParams {
     pub bulk: BulkWhen,
     /// Bytes that sorting may take, more or less.
     pub max_memory: usize,
+    /// How many rows of a class may be refused, where that is fewer than of all.
+    pub max_errors_of: BTreeMap<RejectClass, u64>,
+    /// The id of the load; none has one made up.
+    pub id: Option<String>,
+    /// Does it go on with a load that began before?
+    pub resume: bool,
+    /// Threads that check rows and sort; what comes of it is the same for any number.
+    pub jobs: usize,
+    /// Set when the load is wanted to end, after the chunk at hand.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 impl Default for LoadParams {
-    /// No files; 100 rows may be refused, into the folder `rejects`; a gibibyte to sort in.
+    /// No files; 100 rows may be refused, into the folder `rejects`; a gibibyte to sort in, and every core.
     fn default() -> Self {
         Self {
             items: Vec::new(),
@@ -49,6 +71,11 @@ impl Default for LoadParams {
             rejects: PathBuf::from("rejects"),
             bulk: BulkWhen::default(),
             max_memory: 1 << 30,
+            max_errors_of: BTreeMap::new(),
+            id: None,
+            resume: false,
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            interrupted: Arc::default(),
         }
     }
 }
@@ -59,7 +86,7 @@ impl LoadParams {
     /// # Errors
     /// [`IngestError::NotAFile`] and [`IngestError::Unreadable`], for the first that is not.
     pub fn check(&self) -> Result<(), IngestError> {
-        for path in self.items.iter().chain(&self.events) {
+        for (_, path) in self.files() {
             rows::check(path)?;
             if path.parent() == Some(&self.rejects) {
                 let reason = "lies in the folder that refused rows are written to; move it, or \
@@ -71,6 +98,21 @@ impl LoadParams {
             }
         }
         Ok(())
+    }
+
+    /// Every file, and whether it holds items.
+    pub(super) fn files(&self) -> impl Iterator<Item = (bool, &PathBuf)> {
+        let items = self.items.iter().map(|path| (true, path));
+        items.chain(self.events.iter().map(|path| (false, path)))
+    }
+
+    /// Ends the load, where that is wanted.
+    pub(super) fn heed(&self) -> Result<(), IngestError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            Err(IngestError::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -90,10 +132,16 @@ pub struct Counts {
 /// What a load did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LoadReport {
+    /// The load's id.
+    pub load_id: String,
+    /// Did it go on with a load that began before?
+    pub resumed: bool,
     /// Documents.
     pub items: Counts,
     /// Events.
     pub events: Counts,
+    /// Refused rows by class.
+    pub rejected_by_class: BTreeMap<String, u64>,
     /// What the extractor found.
     pub extraction: Extracted,
     /// The store's sequence number after the load: what it has up to here is on disk.
@@ -111,6 +159,12 @@ pub enum Progress {
     Events(u64),
     /// Events read and sorted, none of which is on disk yet.
     Sorted(u64),
+    /// Events checked, of which nothing is written.
+    Checked(u64),
+    /// Events of a load that are taken back.
+    Unloaded(u64),
+    /// Documents of a load that are what they were before it.
+    Restored(u64),
     /// Documents and reviews through extraction, and how many there are to go through.
     Extracted(u64, u64),
 }
@@ -118,9 +172,9 @@ pub enum Progress {
 /// Loads files into `store`. Without an `extractor` the documents wait in the backlog.
 ///
 /// # Errors
-/// [`IngestError::NotAFile`] and [`IngestError::Unreadable`] before anything is written where the
-/// paths are wrong; [`IngestError::TooManyRejects`] when the budget is spent: the chunk at hand is
-/// dropped, those before it stay.
+/// [`IngestError::NotAFile`], [`IngestError::Unreadable`] and those of the load's id before anything is
+/// written; [`IngestError::TooManyRejects`] when the budget is spent: the chunk at hand is dropped, those
+/// before it stay; [`IngestError::Interrupted`] after a chunk, when that is wanted.
 pub fn load(
     store: &GraphStore,
     extractor: Option<&dyn Extractor>,
@@ -128,10 +182,23 @@ pub fn load(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<LoadReport, IngestError> {
     params.check()?;
-    let mut loading = Loading { store, params, report: LoadReport::default() };
-    loading.items(progress)?;
-    loading.events(progress)?;
-    let mut report = loading.report;
+    let pool = checked::pool(params.jobs)?;
+    let (record, resumed) = begin::begin(store, params)?;
+    let report = LoadReport { load_id: record.id.clone(), resumed, ..LoadReport::default() };
+    let tally = Tally::new(params.max_errors, &params.max_errors_of, ADVICE);
+    let mut loading = Loading { store, params, pool, record, tally, report };
+    match loading.rows(progress) {
+        Ok(()) => {}
+        // A store that failed may have more of the load than was told.
+        Err(error @ IngestError::Store(_)) => return Err(error),
+        Err(error) => {
+            if loading.has_brought_nothing() {
+                store.remove_load(loading.record.number)?;
+            }
+            return Err(error);
+        }
+    }
+    let Loading { mut record, tally, mut report, .. } = loading;
     if let Some(extractor) = extractor {
         let backlog = Backlog::of(&store.view(), store.schema(), extractor)?;
         let total = backlog.len() as u64;
@@ -140,188 +207,90 @@ pub fn load(
         })?;
     }
     report.sequence = store.sequence()?;
+    report.rejected_by_class = tally.by_class();
+    record.state = LoadState::Finished;
+    record.finished = Some(report.sequence);
+    store.put_load(&record)?;
     Ok(report)
 }
 
+/// A load on its way.
 struct Loading<'a> {
     store: &'a GraphStore,
     params: &'a LoadParams,
+    pool: Option<Arc<ThreadPool>>,
+    /// As it is in the store.
+    record: LoadRecord,
+    tally: Tally,
     report: LoadReport,
 }
 
 impl Loading<'_> {
-    fn items(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
-        let mut rejects = Rejects::new(self.params.rejects.join("items.jsonl"))?;
-        for path in &self.params.items {
-            let mut chunk = Vec::new();
-            rows::documents(path, &mut |line, row| {
-                self.report.items.read += 1;
-                let checked = row.and_then(|raw| {
-                    let kept = raw.clone();
-                    raw.check().map_err(|error| refused(line, &error, &kept))
-                });
-                match checked {
-                    Ok(document) => chunk.push(document),
-                    Err(reject) => {
-                        self.report.items.rejected += 1;
-                        self.reject(path, &reject, &mut rejects)?;
-                    }
-                }
-                if chunk.len() >= CHUNK {
-                    self.put_items(&mut chunk, progress)?;
-                }
-                Ok(())
-            })?;
-            self.put_items(&mut chunk, progress)?;
-        }
-        self.report.rejects.extend(rejects.finish()?);
-        Ok(())
+    fn rows(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
+        self.items(progress)?;
+        self.events(progress)
     }
 
-    fn put_items(
-        &mut self,
-        chunk: &mut Vec<(NodeKey, Document)>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), IngestError> {
-        let read = chunk.len() as u64;
-        let (changed, _) = write_documents(self.store, std::mem::take(chunk))?;
-        let counts = &mut self.report.items;
-        counts.applied += changed;
-        counts.unchanged += read - changed;
-        self.store.sync()?;
-        progress(Progress::Items(counts.applied + counts.unchanged));
-        Ok(())
+    fn has_brought_nothing(&self) -> bool {
+        self.record.files.iter().all(|file| file.rows == 0)
     }
 
-    fn events(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
-        let mut rejects = Rejects::new(self.params.rejects.join("events.jsonl"))?;
-        let bulk =
-            if self.is_bulk()? { self.store.bulk_events(self.params.max_memory)? } else { None };
-        match bulk {
-            Some(bulk) => self.events_in_bulk(bulk, &mut rejects, progress)?,
-            None => self.events_by_chunks(&mut rejects, progress)?,
-        }
-        self.report.rejects.extend(rejects.finish()?);
-        Ok(())
+    /// The place of a file in the load's record.
+    fn place(&self, is_items: bool, path: &Path) -> usize {
+        let path = path.to_string_lossy();
+        let same = |file: &crate::store::LoadFile| file.is_items == is_items && file.path == path;
+        self.record.files.iter().position(same).expect("the load began with a place for every file")
     }
 
-    fn events_by_chunks(
-        &mut self,
-        rejects: &mut Rejects,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), IngestError> {
-        for path in &self.params.events {
-            let mut chunk: Vec<(u64, Event)> = Vec::new();
-            rows::events(path, &self.params.mapping, &mut |line, row| {
-                chunk.extend(self.checked(path, line, row, rejects)?.map(|event| (line, event)));
-                if chunk.len() >= CHUNK {
-                    self.put_events(path, &mut chunk, rejects, progress)?;
-                }
-                Ok(())
-            })?;
-            self.put_events(path, &mut chunk, rejects, progress)?;
+    /// Counts the rows of a file that an earlier part of the load was done with; how many there are.
+    fn done_before(&mut self, place: usize) -> u64 {
+        let file = &self.record.files[place];
+        let counts = if file.is_items { &mut self.report.items } else { &mut self.report.events };
+        let rejected: u64 = file.rejected.iter().map(|(_, n)| n).sum();
+        counts.read += file.rows;
+        counts.rejected += rejected;
+        counts.unchanged += file.rows - rejected;
+        for (class, n) in &file.rejected {
+            self.tally.add(RejectClass::parse(class).unwrap_or(RejectClass::Field), *n);
         }
-        Ok(())
-    }
-
-    /// The event of a row, or none where the row is refused.
-    fn checked(
-        &mut self,
-        path: &Path,
-        line: u64,
-        row: Result<RawEvent, Reject>,
-        rejects: &mut Rejects,
-    ) -> Result<Option<Event>, IngestError> {
-        self.report.events.read += 1;
-        let checked = row.and_then(|raw| {
-            let kept = raw.clone();
-            raw.check(self.store.schema()).map_err(|error| refused(line, &error, &kept))
-        });
-        match checked {
-            Ok(event) => Ok(Some(event)),
-            Err(reject) => {
-                self.report.events.rejected += 1;
-                self.reject(path, &reject, rejects)?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn put_events(
-        &mut self,
-        path: &Path,
-        chunk: &mut Vec<(u64, Event)>,
-        rejects: &mut Rejects,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), IngestError> {
-        let (lines, events): (Vec<_>, Vec<_>) = std::mem::take(chunk).into_iter().unzip();
-        let mutations: Vec<_> = events.into_iter().map(mutations::of_event).collect();
-        let applied = self.store.apply(&mutations)?;
-        self.store.sync()?;
-        for ((outcome, line), mutation) in applied.outcomes.iter().zip(lines).zip(&mutations) {
-            match outcome {
-                Outcome::Applied => self.report.events.applied += 1,
-                Outcome::Unchanged => self.report.events.unchanged += 1,
-                Outcome::Conflict => {
-                    self.report.events.rejected += 1;
-                    self.reject(path, &conflict(line, mutation), rejects)?;
-                }
-            }
-        }
-        let counts = &self.report.events;
-        progress(Progress::Events(counts.applied + counts.unchanged));
-        Ok(())
-    }
-
-    fn reject(
-        &self,
-        path: &Path,
-        reject: &Reject,
-        rejects: &mut Rejects,
-    ) -> Result<(), IngestError> {
-        rejects.write(path, reject)?;
-        let rejected = self.report.items.rejected + self.report.events.rejected;
-        if rejected <= self.params.max_errors {
-            return Ok(());
-        }
-        rejects.flush()?;
-        Err(IngestError::TooManyRejects {
-            budget: self.params.max_errors,
-            path: path.to_owned(),
-            line: reject.line,
-            reason: reject.reason.clone(),
-        })
+        file.rows
     }
 }
 
-/// Writes documents as one batch; returns how many changed the store, and the edges that did. Of a
-/// document that is there twice the last stays.
-///
-/// # Errors
-/// Those of the store; then nothing was written.
-pub fn write_documents(
-    store: &GraphStore,
-    documents: Vec<(NodeKey, Document)>,
-) -> Result<(u64, Vec<EdgeKey>), IngestError> {
-    let mut changes = Vec::new();
-    let mut ends = Vec::new();
-    let last: BTreeMap<_, _> = documents.into_iter().collect();
-    for (key, document) in last {
-        let known = store.facts_of_document(NodeId::of(&key))?;
-        changes.extend(mutations::of_document(store.schema(), &key, document, &known)?);
-        ends.push(changes.len());
+/// Counts a refused row of a file in the load's record.
+fn count(record: &mut LoadRecord, place: usize, class: RejectClass) {
+    let rejected = &mut record.files[place].rejected;
+    match rejected.iter_mut().find(|(known, _)| known == class.name()) {
+        Some((_, n)) => *n += 1,
+        None => rejected.push((class.name().to_owned(), 1)),
     }
-    let applied = store.apply(&changes)?;
-    let mut changed = 0;
-    let mut start = 0;
-    for end in ends {
-        changed += u64::from(applied.outcomes[start..end].contains(&Outcome::Applied));
-        start = end;
-    }
-    Ok((changed, applied.edges))
 }
 
-fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) -> Reject {
+/// The event that a row says, checked.
+pub(super) fn check_event(schema: &Schema, line: u64, raw: RawEvent) -> Result<Event, Reject> {
+    // Most rows are good: what a bad one said is kept only until the check is over.
+    let kept = raw.clone();
+    raw.check(schema).map_err(|error| refused(line, &error, &kept))
+}
+
+/// The document that a row says, checked.
+pub(super) fn check_document(line: u64, raw: RawDocument) -> Result<(NodeKey, Document), Reject> {
+    let kept = raw.clone();
+    raw.check().map_err(|error| refused(line, &error, &kept))
+}
+
+/// Bytes of a document's texts.
+pub(super) fn weigh_document(raw: &RawDocument) -> usize {
+    raw.text.values().flatten().map(String::len).sum()
+}
+
+/// Bytes of an event's text.
+pub(super) fn weigh_event(raw: &RawEvent) -> usize {
+    raw.text.as_ref().map_or(0, String::len)
+}
+
+/// The refusal of a row by what is wrong with a field of it.
+fn refused(line: u64, error: &EventError, row: &impl Serialize) -> Reject {
     let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
     Reject {
         line,
@@ -332,17 +301,16 @@ fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) ->
     }
 }
 
-fn conflict(line: u64, mutation: &Mutation) -> Reject {
+/// The refusal of an event whose id another has.
+pub(super) fn conflict(line: u64, fact: &Fact) -> Reject {
     let mut row = serde_json::Map::new();
-    if let Mutation::Add(fact) = mutation {
-        if let crate::store::Evidence::Event { event_id, .. } = &fact.evidence {
-            row.insert("event_id".to_owned(), event_id.clone().into());
-        }
-        row.insert("user".to_owned(), fact.source.name.clone().into());
-        row.insert("target".to_owned(), fact.target.name.clone().into());
-        row.insert("target_kind".to_owned(), fact.target.kind.name().into());
-        row.insert("at".to_owned(), fact.at.to_string().into());
+    if let Evidence::Event { event_id, .. } = &fact.evidence {
+        row.insert("event_id".to_owned(), event_id.clone().into());
     }
+    row.insert("user".to_owned(), fact.source.name.clone().into());
+    row.insert("target".to_owned(), fact.target.name.clone().into());
+    row.insert("target_kind".to_owned(), fact.target.kind.name().into());
+    row.insert("at".to_owned(), fact.at.to_string().into());
     let reason = "an event of this id and other content is in the store; give it an id of its own";
     let field = Some("event_id".to_owned());
     Reject { line, field, reason: reason.to_owned(), row: Some(row), raw: None }

@@ -2,7 +2,9 @@
 
 mod backlog;
 mod catalogue;
+mod checked;
 mod edges;
+mod infer;
 mod load;
 mod mapping;
 pub mod mutations;
@@ -10,6 +12,8 @@ pub mod opinion;
 mod reading;
 mod reject;
 mod rows;
+mod unload;
+mod validate;
 
 use std::io;
 use std::path::PathBuf;
@@ -24,8 +28,12 @@ use crate::store::StoreError;
 pub use backlog::{Backlog, Extracted, extract_backlog};
 pub use catalogue::Catalogue;
 pub use edges::{EdgeParams, EdgeReport, load_edges};
+pub use infer::{Inferred, infer};
 pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
+pub use reject::RejectClass;
+pub use unload::{UnloadReport, unload};
+pub use validate::{ValidateReport, Validated, validate};
 
 /// Why a load, or a write of any kind, stopped.
 #[derive(Debug, Error)]
@@ -57,18 +65,84 @@ pub enum IngestError {
     },
     /// More rows were refused than the caller allows.
     #[error(
-        "more than {budget} rows were refused, the last at {path} line {line}: {reason}; what was \
-         committed before stays, and loading again after the repair changes nothing twice"
+        "more than {budget} {rows} were refused, the last at {path} line {line}: {reason}; {advice}"
     )]
     TooManyRejects {
         /// How many were allowed.
         budget: u64,
+        /// Of which rows: `rows`, or `rows of class field`.
+        rows: String,
         /// The file of the last one.
         path: PathBuf,
         /// Its line, or row in a Parquet file.
         line: u64,
         /// Why it was refused.
         reason: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The caller wanted it to end.
+    #[error(
+        "interrupted; what was committed is on disk, and the same command with --resume goes on"
+    )]
+    Interrupted,
+    /// An id that no load may have.
+    #[error("load id {id:?} {reason}")]
+    LoadId {
+        /// The id.
+        id: String,
+        /// What is wrong and what to do.
+        reason: &'static str,
+    },
+    /// A load that the store knows nothing of.
+    #[error("unknown load `{id}`; {known}")]
+    UnknownLoad {
+        /// The id.
+        id: String,
+        /// Those that it knows, in words.
+        known: String,
+    },
+    /// A load of this id has finished.
+    #[error(
+        "load `{id}` has finished; give another --load-id, or --resume to load its files again, \
+         which changes nothing twice"
+    )]
+    LoadFinished {
+        /// The id.
+        id: String,
+    },
+    /// A load of this id began and has not ended.
+    #[error(
+        "load `{id}` is unfinished; go on with --resume, or take it back with `predilect unload`"
+    )]
+    LoadUnfinished {
+        /// The id.
+        id: String,
+    },
+    /// A load of this id is being taken back.
+    #[error("load `{id}` is being taken back; finish that with `predilect unload --load-id {id}`")]
+    LoadUnloading {
+        /// The id.
+        id: String,
+    },
+    /// The store's texts were read by another extractor than the one at hand.
+    #[error(
+        "texts in the store were read by {found}, not by {given}; give --extractor and --model as they \
+         were when it was loaded, or `--extractor off` to leave texts to `predilect extract`"
+    )]
+    OtherReader {
+        /// The versions in the store.
+        found: String,
+        /// The version at hand.
+        given: String,
+    },
+    /// No threads to work with.
+    #[error("{jobs} threads cannot be started: {message}; give fewer --jobs")]
+    Threads {
+        /// How many were asked for.
+        jobs: usize,
+        /// The system's answer.
+        message: String,
     },
     /// The mapping file is refused.
     #[error("mapping {path}: {reason}")]

@@ -7,9 +7,14 @@ use crate::store::{Evidence, ExtractionState, Fact, Mutation};
 
 /// An event becomes the evidence of one edge from its user to its target.
 pub fn of_event(event: Event) -> Mutation {
+    Mutation::Add(fact_of_event(event))
+}
+
+/// The evidence of the edge from an event's user to its target.
+pub fn fact_of_event(event: Event) -> Fact {
     let Event { event_id, user, target, action, at, strength, value, session, text } = event;
     let evidence = Evidence::Event { event_id, strength, value, session, text };
-    Mutation::Add(Fact { source: user, relation: action, target, at, evidence })
+    Fact { source: user, relation: action, target, at, evidence }
 }
 
 /// A document becomes its node and one edge per attribute value; `known` are the facts that the

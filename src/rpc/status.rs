@@ -219,6 +219,7 @@ fn of_store(error: &StoreError) -> (Code, &'static str) {
         StoreError::NoRoom { .. } => (Code::ResourceExhausted, "DISK_FULL"),
         StoreError::Occupied { .. } => (Code::AlreadyExists, "OCCUPIED"),
         StoreError::Backup { .. } => (Code::DataLoss, "BAD_BACKUP"),
+        StoreError::Interrupted => (Code::Cancelled, "INTERRUPTED"),
         StoreError::Io { .. } => (Code::Internal, "STORE_IO"),
         StoreError::Engine { .. } => (Code::Internal, "STORE_FAILED"),
     }
@@ -230,6 +231,15 @@ fn of_ingest(error: &IngestError) -> (Code, &'static str) {
         IngestError::NotAFile { .. } => (Code::InvalidArgument, "NOT_A_FILE"),
         IngestError::Unreadable { .. } => (Code::InvalidArgument, "UNREADABLE_FILE"),
         IngestError::TooManyRejects { .. } => (Code::InvalidArgument, "TOO_MANY_REJECTS"),
+        IngestError::Interrupted => (Code::Cancelled, "INTERRUPTED"),
+        IngestError::LoadId { .. } => (Code::InvalidArgument, "BAD_LOAD_ID"),
+        IngestError::UnknownLoad { .. } => (Code::NotFound, "UNKNOWN_LOAD"),
+        IngestError::LoadFinished { .. } => (Code::AlreadyExists, "LOAD_FINISHED"),
+        IngestError::LoadUnfinished { .. } | IngestError::LoadUnloading { .. } => {
+            (Code::FailedPrecondition, "LOAD_UNFINISHED")
+        }
+        IngestError::OtherReader { .. } => (Code::FailedPrecondition, "OTHER_EXTRACTOR"),
+        IngestError::Threads { .. } => (Code::ResourceExhausted, "NO_THREADS"),
         IngestError::Mapping { .. } => (Code::InvalidArgument, "BAD_MAPPING"),
         IngestError::Event(error) => of_event(error),
         IngestError::Store(error) => of_store(error),

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph_store::{GraphStore, SEQUENCE, View};
+use super::loads::{self, Account};
 use super::merge::Merge;
 use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, encode,
@@ -67,20 +68,36 @@ impl GraphStore {
     /// # Errors
     /// [`StoreError::Collision`] when two names share a node id, and those of reads and writes.
     pub fn apply(&self, mutations: &[Mutation]) -> Result<Applied, StoreError> {
+        self.apply_for(Account::Nobody, mutations, |_, _| Ok(()))
+    }
+
+    /// As [`GraphStore::apply`], on the account of a load; `also` adds to the batch what goes with it
+    /// once it hears the outcomes, or refuses all of it.
+    pub(super) fn apply_for<E: From<StoreError>>(
+        &self,
+        account: Account,
+        mutations: &[Mutation],
+        also: impl FnOnce(&[Outcome], &mut Batch) -> Result<(), E>,
+    ) -> Result<Applied, E> {
         let _one_writer = self.lock();
         let view = self.view();
-        let mut change = Change::new(&view);
+        let mut change = Change::new(&view, account);
         let mut outcomes = Vec::with_capacity(mutations.len());
         for mutation in mutations {
             outcomes.push(change.take(mutation)?);
         }
         let mut sequence = view.sequence()?;
         let edges = change.edges.keys().copied().collect();
+        let mut history = change.history(sequence + 1)?;
         let mut batch = change.into_batch()?;
         if !batch.is_empty() {
             sequence += 1;
             batch.put(Space::Meta, SEQUENCE, encode(&sequence));
-            drop(view);
+        }
+        also(&outcomes, &mut history)?;
+        batch.append(history);
+        drop(view);
+        if !batch.is_empty() {
             self.write(&batch)?;
         }
         Ok(Applied { outcomes, sequence, edges })
@@ -91,15 +108,16 @@ impl GraphStore {
 type EvidenceChange = BTreeMap<Stamp, Option<Evidence>>;
 
 /// A batch in the making.
-struct Change<'a> {
-    view: &'a View<'a>,
+pub(super) struct Change<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) account: Account,
     edges: BTreeMap<EdgeKey, EvidenceChange>,
     /// Events put or taken by this batch.
     events: BTreeMap<EvidenceId, Option<(EdgeKey, Stamp)>>,
     /// Every node that the batch touches, as it will be if edges still name it.
-    nodes: BTreeMap<NodeId, Node>,
+    pub(super) nodes: BTreeMap<NodeId, Node>,
     /// Nodes that were in the store before, as they were.
-    before: BTreeMap<NodeId, Option<Node>>,
+    pub(super) before: BTreeMap<NodeId, Option<Node>>,
     /// What reviews put or taken by this batch were read from.
     reviews: BTreeMap<EvidenceId, Option<ExtractionState>>,
     /// Entities whose merge this batch sets or lifts.
@@ -108,9 +126,10 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn new(view: &'a View<'a>) -> Self {
+    fn new(view: &'a View<'a>, account: Account) -> Self {
         Self {
             view,
+            account,
             edges: BTreeMap::new(),
             events: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -293,7 +312,8 @@ impl<'a> Change<'a> {
         for (id, place) in &self.events {
             match place {
                 Some((edge, stamp)) => {
-                    self.batch.put(Space::Events, &id.0, encode(&(*edge, stamp.at)));
+                    let value = loads::encode_event(edge, stamp.at, self.account.number());
+                    self.batch.put(Space::Events, &id.0, value);
                 }
                 None => self.batch.delete(Space::Events, &id.0),
             }

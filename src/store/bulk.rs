@@ -5,19 +5,24 @@
 //! What comes of it is, byte for byte, what the same events make when they come a batch at a time.
 
 use std::collections::HashSet;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
+
+use rayon::ThreadPool;
 
 use super::graph_store::{GraphStore, SEQUENCE, corrupt};
 use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, decode, encode,
 };
 use super::sorter::{Sorted, Sorter};
-use super::{Bulk, Outcome, Space, StoreError, keyspace};
+use super::{Bulk, LoadRecord, Outcome, Space, StoreError, keyspace, loads};
 use crate::event::NodeKey;
 use crate::schema::NodeKind;
 
 /// Nodes that are known to be sorted already; when there are more, some are sorted twice.
 const KNOWN_NODES: usize = 1 << 20;
+
+/// Pairs between two looks at whether to go on.
+const HEEDED: u64 = 4096;
 
 /// Where an event came from: of two with one id the one from the first place stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +36,10 @@ pub struct Place {
 /// Events on their way into a store. Dropped before they are committed, they leave nothing.
 pub struct BulkEvents<'a> {
     store: &'a GraphStore,
+    load: u32,
     sorter: Sorter,
     max_memory: usize,
+    pool: Option<Arc<ThreadPool>>,
     one_writer: MutexGuard<'a, ()>,
 }
 
@@ -51,11 +58,18 @@ impl GraphStore {
     /// The way in for many events; none when the store has events, users with other edges, or packed edges.
     /// Nobody else writes until it is dropped.
     ///
-    /// It sorts in `max_memory` bytes, and keeps what does not fit in files beside the store.
+    /// They come with the load of the number `load`, or by themselves when it is 0. It sorts in `max_memory`
+    /// bytes with the threads of `pool`, or the calling one, and keeps what does not fit in files beside the
+    /// store.
     ///
     /// # Errors
     /// Those of reads.
-    pub fn bulk_events(&self, max_memory: usize) -> Result<Option<BulkEvents<'_>>, StoreError> {
+    pub fn bulk_events(
+        &self,
+        load: u32,
+        max_memory: usize,
+        pool: Option<Arc<ThreadPool>>,
+    ) -> Result<Option<BulkEvents<'_>>, StoreError> {
         let one_writer = self.lock();
         let reader = self.backend().reader();
         let has =
@@ -67,76 +81,129 @@ impl GraphStore {
         if user || has(Space::Events)? || has(Space::Packed)? {
             return Ok(None);
         }
-        let sorter = Sorter::new(self.scratch(), max_memory / 2);
-        Ok(Some(BulkEvents { store: self, sorter, max_memory, one_writer }))
+        let sorter = Sorter::new(self.scratch(), max_memory / 2).with(pool.clone());
+        Ok(Some(BulkEvents { store: self, load, sorter, max_memory, pool, one_writer }))
     }
 }
+
+/// An event as it is sorted, with its place.
+pub struct Arrival {
+    key: [u8; 28],
+    value: Vec<u8>,
+}
+
+impl Arrival {
+    /// An event's fact on its way to [`BulkEvents::add`].
+    pub fn new(fact: &Fact, place: Place) -> Self {
+        let mut key = [0; 28];
+        key[..16].copy_from_slice(&fact.stamp().id.0);
+        key[16..20].copy_from_slice(&place.file.to_be_bytes());
+        key[20..].copy_from_slice(&place.line.to_be_bytes());
+        Self { key, value: encode(fact) }
+    }
+}
+
+/// Hears of every event whose id was there before: [`Outcome::Unchanged`] with the same content,
+/// [`Outcome::Conflict`] with other.
+pub type Again<'a> = &'a mut dyn FnMut(Place, Fact, Outcome);
 
 impl<'a> BulkEvents<'a> {
     /// Takes an event's fact.
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn add(&mut self, fact: &Fact, place: Place) -> Result<(), StoreError> {
-        let mut key = [0; 28];
-        key[..16].copy_from_slice(&fact.stamp().id.0);
-        key[16..20].copy_from_slice(&place.file.to_be_bytes());
-        key[20..].copy_from_slice(&place.line.to_be_bytes());
-        self.sorter.push(&key, &encode(fact))
+    pub fn add(&mut self, arrival: &Arrival) -> Result<(), StoreError> {
+        self.sorter.push(&arrival.key, &arrival.value)
     }
 
-    /// Folds the events; `again` is told of each whose id was there before: [`Outcome::Unchanged`] with the
-    /// same content, [`Outcome::Conflict`] with other.
+    /// Folds the events, as long as `goes_on` says so; `again` is told of each that comes again.
     ///
     /// # Errors
-    /// [`StoreError::Io`], [`StoreError::Engine`], [`StoreError::Collision`]; then nothing is left.
+    /// [`StoreError::Io`], [`StoreError::Engine`], [`StoreError::Collision`], [`StoreError::Interrupted`];
+    /// then nothing is left.
     pub fn fold(
         self,
-        again: &mut dyn FnMut(Place, Fact, Outcome),
+        goes_on: &dyn Fn() -> bool,
+        again: Again<'_>,
     ) -> Result<FoldedEvents<'a>, StoreError> {
-        self.store.outdate();
-        let bulk = self.store.backend().bulk()?;
-        let (mut applied, mut unchanged) = (0, 0);
-        let sorter = |share| Sorter::new(self.store.scratch(), self.max_memory / share);
-        let (evidence, inward, nodes) = (sorter(4), sorter(8), sorter(8));
-        let mut fold = Fold { store: self.store, bulk, evidence, nodes, known: HashSet::new() };
-        let mut events = self.sorter.finish()?;
-        let mut last: Option<(EvidenceId, Fact)> = None;
-        while let Some((key, value)) = events.next()? {
-            let (id, place) = arrival(key).ok_or_else(|| corrupt(Space::Events, key))?;
-            let fact: Fact = decode(Space::Events, key, value)?;
-            if let Some((_, first)) = last.as_ref().filter(|(known, _)| *known == id) {
-                let same = *first == fact;
-                unchanged += u64::from(same);
-                again(place, fact, if same { Outcome::Unchanged } else { Outcome::Conflict });
-                continue;
-            }
-            fold.event(id, &fact)?;
-            applied += 1;
-            last = Some((id, fact));
-        }
-        drop(events);
+        let Self { store, load, sorter, max_memory, pool, one_writer } = self;
+        store.outdate();
+        let bulk = Heeding { bulk: store.backend().bulk()?, n_put: 0, goes_on };
+        let share = |share| Sorter::new(store.scratch(), max_memory / share).with(pool.clone());
+        let (evidence, inward, nodes) = (share(4), share(8), share(8));
+        let mut fold = Fold { store, load, bulk, evidence, nodes, known: HashSet::new() };
+        let (applied, unchanged) =
+            first_of_each(sorter, &mut |id, fact| fold.event(id, fact), again)?;
         let mut bulk = fold.finish(inward)?;
         if applied > 0 {
-            bulk.put(Space::Meta, SEQUENCE, &encode(&(self.store.sequence()? + 1)))?;
+            bulk.put(Space::Meta, SEQUENCE, &encode(&(store.sequence()? + 1)))?;
         }
-        Ok(FoldedEvents {
-            store: self.store,
-            bulk,
-            applied,
-            unchanged,
-            one_writer: self.one_writer,
-        })
+        Ok(FoldedEvents { store, bulk: bulk.bulk, applied, unchanged, one_writer })
+    }
+
+    /// Writes nothing: how many events would be applied, and how many come again with the same content.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn tried(self, again: Again<'_>) -> Result<(u64, u64), StoreError> {
+        first_of_each(self.sorter, &mut |_, _| Ok(()), again)
+    }
+}
+
+/// Goes through the events by id: `first` takes each that is new, `again` every other; how many were new, and
+/// how many the same.
+fn first_of_each(
+    sorter: Sorter,
+    first: &mut dyn FnMut(EvidenceId, &Fact) -> Result<(), StoreError>,
+    again: Again<'_>,
+) -> Result<(u64, u64), StoreError> {
+    let (mut applied, mut unchanged) = (0, 0);
+    let mut events = sorter.finish()?;
+    let mut last: Option<(EvidenceId, Fact)> = None;
+    while let Some((key, value)) = events.next()? {
+        let (id, place) = arrival(key).ok_or_else(|| corrupt(Space::Events, key))?;
+        let fact: Fact = decode(Space::Events, key, value)?;
+        if let Some((_, known)) = last.as_ref().filter(|(known, _)| *known == id) {
+            let same = *known == fact;
+            unchanged += u64::from(same);
+            again(place, fact, if same { Outcome::Unchanged } else { Outcome::Conflict });
+            continue;
+        }
+        first(id, &fact)?;
+        applied += 1;
+        last = Some((id, fact));
+    }
+    Ok((applied, unchanged))
+}
+
+/// Pairs on their way into a store, until the caller wants it to end.
+struct Heeding<'a, 'b> {
+    bulk: Box<dyn Bulk + 'a>,
+    n_put: u64,
+    goes_on: &'b dyn Fn() -> bool,
+}
+
+impl Heeding<'_, '_> {
+    fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.n_put += 1;
+        if self.n_put.is_multiple_of(HEEDED) && !(self.goes_on)() {
+            return Err(StoreError::Interrupted);
+        }
+        self.bulk.put(space, key, value)
     }
 }
 
 impl FoldedEvents<'_> {
-    /// Has the events show, on disk: all of them, whatever happens meanwhile.
+    /// Has the events show, on disk, with the record of the load that brings them, if any: all of it,
+    /// whatever happens meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Engine`], [`StoreError::Io`].
-    pub fn commit(self) -> Result<(), StoreError> {
-        let Self { store, bulk, one_writer, .. } = self;
+    pub fn commit(self, record: Option<&LoadRecord>) -> Result<(), StoreError> {
+        let Self { store, mut bulk, one_writer, .. } = self;
+        if let Some(record) = record {
+            bulk.put(Space::Loads, &keyspace::load(record.number), &encode(record))?;
+        }
         let done = bulk.commit();
         drop(one_writer);
         done.and_then(|()| store.sync())
@@ -152,20 +219,21 @@ fn arrival(key: &[u8]) -> Option<(EvidenceId, Place)> {
 }
 
 /// What the events become: some of it can be written at once, the rest is sorted first.
-struct Fold<'a> {
+struct Fold<'a, 'b> {
     store: &'a GraphStore,
-    bulk: Box<dyn Bulk + 'a>,
+    load: u32,
+    bulk: Heeding<'a, 'b>,
     evidence: Sorter,
     nodes: Sorter,
     known: HashSet<NodeId>,
 }
 
-impl<'a> Fold<'a> {
+impl<'a, 'b> Fold<'a, 'b> {
     /// Takes the events, ascending by id.
     fn event(&mut self, id: EvidenceId, fact: &Fact) -> Result<(), StoreError> {
         let edge = fact.edge();
         let stamp = Stamp { at: fact.at, id };
-        self.bulk.put(Space::Events, &id.0, &encode(&(edge, stamp.at)))?;
+        self.bulk.put(Space::Events, &id.0, &loads::encode_event(&edge, stamp.at, self.load))?;
         if let Evidence::Event { text: Some(text), .. } = &fact.evidence {
             let state = encode(&ExtractionState::unread(text));
             self.bulk.put(Space::Extractions, &id.0, &state)?;
@@ -183,14 +251,14 @@ impl<'a> Fold<'a> {
     }
 
     /// Writes all but the events, of which there are no more.
-    fn finish(self, mut inward: Sorter) -> Result<Box<dyn Bulk + 'a>, StoreError> {
+    fn finish(self, mut inward: Sorter) -> Result<Heeding<'a, 'b>, StoreError> {
         let Self { store, mut bulk, evidence, nodes, .. } = self;
-        put_edges(store, &mut *bulk, evidence.finish()?, &mut inward)?;
+        put_edges(store, &mut bulk, evidence.finish()?, &mut inward)?;
         let mut inward = inward.finish()?;
         while let Some((key, value)) = inward.next()? {
             bulk.put(Space::In, key, value)?;
         }
-        put_nodes(store, &mut *bulk, nodes.finish()?)?;
+        put_nodes(store, &mut bulk, nodes.finish()?)?;
         Ok(bulk)
     }
 }
@@ -198,7 +266,7 @@ impl<'a> Fold<'a> {
 /// Writes the evidence, and each edge when all of its evidence is folded.
 fn put_edges(
     store: &GraphStore,
-    bulk: &mut dyn Bulk,
+    bulk: &mut Heeding<'_, '_>,
     mut evidence: Sorted,
     inward: &mut Sorter,
 ) -> Result<(), StoreError> {
@@ -230,7 +298,11 @@ fn put_edges(
 }
 
 /// Writes the nodes that the store does not have.
-fn put_nodes(store: &GraphStore, bulk: &mut dyn Bulk, mut nodes: Sorted) -> Result<(), StoreError> {
+fn put_nodes(
+    store: &GraphStore,
+    bulk: &mut Heeding<'_, '_>,
+    mut nodes: Sorted,
+) -> Result<(), StoreError> {
     let view = store.view();
     let mut last: Option<(NodeId, NodeKey)> = None;
     while let Some((place, value)) = nodes.next()? {

@@ -1,7 +1,10 @@
 //! Proves that a store is whole: both directions agree, every edge is the fold of its evidence,
 //! and everything that is named is there.
 
+use std::collections::BTreeSet;
+
 use super::graph_store::{View, corrupt};
+use super::loads::Undo;
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, NodeId, decode, encode};
 use super::{Side, Space, StoreError, keyspace};
 use crate::schema::{NodeKind, Timestamp};
@@ -217,10 +220,25 @@ impl View<'_> {
     }
 
     fn check_events(&self, problems: &mut Problems) -> Result<(), StoreError> {
+        // Zero stands for what came one by one.
+        let mut loads = BTreeSet::from([0]);
+        loads.extend(self.loads()?.iter().map(|load| load.number));
+        for undo in self.undos()? {
+            let Undo { document, load, .. } = undo?;
+            problems.unless(loads.contains(&load), || {
+                format!("what {document} was before load number {load} is kept without the load")
+            });
+        }
         for item in self.reader.scan(Space::Events, &[])? {
             let (key, value) = item?;
             let id = EvidenceId(key.as_ref().try_into().unwrap_or_default());
-            let (edge, at): (EdgeKey, Timestamp) = decode(Space::Events, &key, &value)?;
+            let (edge, at, load) = super::loads::decode_event(&key, &value)?;
+            problems.unless(loads.contains(&load), || {
+                format!(
+                    "event {} came with load number {load}, which is not there",
+                    keyspace::hex(&key)
+                )
+            });
             let there = self.evidence_at(&edge, &super::Stamp { at, id })?.is_some();
             problems.unless(there, || {
                 format!("event {} is listed and has no evidence", keyspace::hex(&key))

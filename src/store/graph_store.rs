@@ -331,9 +331,9 @@ impl View<'_> {
     /// # Errors
     /// Those of a read.
     pub fn event(&self, id: EvidenceId) -> Result<Option<(EdgeKey, Stamp)>, StoreError> {
-        let pointer: Option<(EdgeKey, crate::schema::Timestamp)> =
-            self.record(Space::Events, &id.0)?;
-        Ok(pointer.map(|(edge, at)| (edge, Stamp { at, id })))
+        let value = self.reader.get(Space::Events, &id.0)?;
+        let pointer = value.map(|value| super::loads::decode_event(&id.0, &value)).transpose()?;
+        Ok(pointer.map(|(edge, at, _)| (edge, Stamp { at, id })))
     }
 
     /// The evidence at one place.

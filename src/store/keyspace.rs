@@ -49,6 +49,28 @@ pub fn evidence(edge: &EdgeKey, stamp: &Stamp) -> [u8; EVIDENCE_BYTES] {
     key
 }
 
+/// `0 number`: the record of a load.
+pub fn load(number: u32) -> [u8; 5] {
+    let mut key = [0; 5];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// `1 node`: what a document was before loads, oldest first.
+pub fn undos(id: NodeId) -> [u8; 9] {
+    let mut key = [1; 9];
+    key[1..].copy_from_slice(&node(id));
+    key
+}
+
+/// `1 node sequence`: what a document was before the load that wrote it at this sequence number.
+pub fn undo(id: NodeId, sequence: u64) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[..9].copy_from_slice(&undos(id));
+    key[9..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
 /// Reads an [`out`] key.
 pub fn decode_out(key: &[u8]) -> Option<EdgeKey> {
     let (source, relation, target) = decode_ends(key)?;

@@ -20,7 +20,7 @@ pub struct Step {
 /// The steps that this build knows, ascending. Whoever raises [`FORMAT_VERSION`] adds a row; new
 /// spaces are made when the engine opens a store, so a step that only adds some has nothing to do.
 pub(super) const STEPS: &[Step] =
-    &[Step { from: 2, about: "packed edges have a space of their own", run: |_| Ok(()) }];
+    &[Step { from: 2, about: "packed edges and loads have spaces of their own", run: |_| Ok(()) }];
 
 /// Brings a store of version `found` to version `target`.
 ///

@@ -12,6 +12,7 @@ mod disk;
 mod facts;
 mod graph_store;
 pub mod keyspace;
+mod loads;
 mod memory;
 mod mark;
 mod merge;
@@ -36,11 +37,12 @@ use crate::schema::SchemaError;
 
 pub use apply::{Applied, Mutation, Outcome};
 pub use backup::{BackupManifest, CopiedFile, backup, restore};
-pub use bulk::{BulkEvents, FoldedEvents, Place};
+pub use bulk::{Arrival, BulkEvents, FoldedEvents, Place};
 pub use cache::{Cached, CachedText};
 pub use check::Problems;
 pub use disk::{FreeBytes, MIN_FREE_BYTES};
 pub use graph_store::{FORMAT_VERSION, GraphStore, Items, View};
+pub use loads::{LoadFile, LoadRecord, LoadState, RejectsMark, Undo};
 pub use memory::Memory;
 pub use merge::{Merge, Merges};
 pub use migrate::{Step, migrate};
@@ -83,6 +85,8 @@ pub enum Space {
     Merges,
     /// What models made of texts, kept to be looked up: no part of the graph, safe to lose.
     Cache,
+    /// Loads, how far each is, and what documents were before them: no part of the graph.
+    Loads,
     /// Format version, schema, sequence number.
     Meta,
     /// Rows of edges that have a weight and a time and nothing else, while nothing has touched them.
@@ -91,7 +95,7 @@ pub enum Space {
 
 impl Space {
     /// Every space, in the order in which a content hash reads them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Nodes,
         Self::Out,
         Self::In,
@@ -100,30 +104,32 @@ impl Space {
         Self::Extractions,
         Self::Merges,
         Self::Cache,
+        Self::Loads,
         Self::Meta,
         Self::Packed,
     ];
 
     /// The space's name on disk.
     pub fn name(self) -> &'static str {
-        [
-            "nodes",
-            "out",
-            "in",
-            "evidence",
-            "events",
-            "extractions",
-            "merges",
-            "cache",
-            "meta",
-            "packed",
-        ][self as usize]
+        match self {
+            Self::Nodes => "nodes",
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Evidence => "evidence",
+            Self::Events => "events",
+            Self::Extractions => "extractions",
+            Self::Merges => "merges",
+            Self::Cache => "cache",
+            Self::Loads => "loads",
+            Self::Meta => "meta",
+            Self::Packed => "packed",
+        }
     }
 
-    /// Does each pair of the space belong to the graph? The cache can be made again; packed rows stand for
-    /// pairs of other spaces.
+    /// Does each pair of the space belong to the graph? What a model read can be made again from it, loads
+    /// tell how it came to be, and packed rows stand for pairs of other spaces.
     pub fn is_graph(self) -> bool {
-        !matches!(self, Self::Cache | Self::Packed)
+        !matches!(self, Self::Cache | Self::Loads | Self::Packed)
     }
 }
 
@@ -145,6 +151,11 @@ impl Batch {
     /// Every change, ascending by space and key.
     pub fn changes(&self) -> impl Iterator<Item = (Space, &[u8], Option<&[u8]>)> {
         self.0.iter().map(|((space, key), value)| (*space, key.as_slice(), value.as_deref()))
+    }
+
+    /// Takes the changes of `other`, whose word is the last.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     /// Is there nothing to change?
@@ -320,6 +331,9 @@ pub enum StoreError {
         /// The key, in hexadecimal.
         key: String,
     },
+    /// The caller wanted it to end.
+    #[error("interrupted; nothing of it was written")]
+    Interrupted,
     /// The schema kept in the store, or given for a new one, is refused.
     #[error(transparent)]
     Schema(#[from] SchemaError),

@@ -51,7 +51,7 @@ impl GraphStore {
         let mut old = Vec::new();
         for item in reader.scan(Space::Events, &[])? {
             let (key, value) = item?;
-            let (_, at): (EdgeKey, Timestamp) = decode(Space::Events, &key, &value)?;
+            let (_, at, _) = super::loads::decode_event(&key, &value)?;
             if at >= before {
                 report.kept += 1;
                 continue;

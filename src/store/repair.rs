@@ -396,8 +396,7 @@ impl Repair<'_> {
 /// The evidence that an entry of the list of events leads to, if there is any.
 fn place_of(view: &View<'_>, key: &[u8], value: &[u8]) -> Result<Option<Evidence>, StoreError> {
     let Ok(id) = key.try_into() else { return Ok(None) };
-    let place: Result<(EdgeKey, crate::schema::Timestamp), _> = decode(Space::Events, key, value);
-    let Ok((edge, at)) = place else { return Ok(None) };
+    let Ok((edge, at, _)) = super::loads::decode_event(key, value) else { return Ok(None) };
     view.evidence_at(&edge, &Stamp { at, id: EvidenceId(id) })
 }
 

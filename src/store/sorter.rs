@@ -6,6 +6,10 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use rayon::slice::ParallelSliceMut;
 
 use super::{StoreError, disk};
 
@@ -23,6 +27,8 @@ pub(super) struct Sorter {
     entries: Vec<Entry>,
     /// Sorted files by how often they were merged: [`MAX_RUNS`] of a level make one of the next.
     runs: Vec<Vec<File>>,
+    /// Who sorts; the calling thread does where there is none.
+    pool: Option<Arc<ThreadPool>>,
 }
 
 /// A pair in memory: the begin of its key as a number, and where it is.
@@ -48,7 +54,12 @@ impl Sorter {
     /// Sorts in `max_memory` bytes, more or less; what does not fit goes to files in `folder`.
     pub(super) fn new(folder: &Path, max_memory: usize) -> Self {
         let (bytes, entries, runs) = (Vec::new(), Vec::new(), Vec::new());
-        Self { folder: folder.to_owned(), max_memory, bytes, entries, runs }
+        Self { folder: folder.to_owned(), max_memory, bytes, entries, runs, pool: None }
+    }
+
+    /// Sorts with these threads; pairs come in the same order, but for those of one key.
+    pub(super) fn with(self, pool: Option<Arc<ThreadPool>>) -> Self {
+        Self { pool, ..self }
     }
 
     /// Takes a pair.
@@ -83,9 +94,13 @@ impl Sorter {
 
     fn sort(&mut self) {
         let bytes = &self.bytes;
-        self.entries.sort_unstable_by(|a, b| {
+        let order = |a: &Entry, b: &Entry| {
             a.prefix.cmp(&b.prefix).then_with(|| a.key(bytes).cmp(b.key(bytes)))
-        });
+        };
+        match &self.pool {
+            Some(pool) => pool.install(|| self.entries.par_sort_unstable_by(order)),
+            None => self.entries.sort_unstable_by(order),
+        }
     }
 
     /// Moves what is in memory to a file.
@@ -263,9 +278,12 @@ mod tests {
         fn sorts_in_any_memory(
             pairs in vec((vec(0_u8..3, 0..12), vec(any::<u8>(), 0..9)), 0..300),
             max_memory in prop_oneof![Just(1), Just(200), Just(1 << 20)],
+            threads in 1_usize..4,
         ) {
             let folder = tempfile::tempdir().unwrap();
-            let mut sorter = Sorter::new(folder.path(), max_memory);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = (threads > 1).then(|| Arc::new(pool));
+            let mut sorter = Sorter::new(folder.path(), max_memory).with(pool);
             for (key, value) in &pairs {
                 sorter.push(key, value).unwrap();
             }

@@ -100,6 +100,13 @@ impl View<'_> {
                         pair(&keyspace::evidence(&edge, &stamp), &encode(&evidence));
                     }
                 }
+                // Which load brought an event is no part of the graph.
+                Space::Events => {
+                    for item in self.reader.scan(space, &[])? {
+                        let (key, value) = item?;
+                        pair(&key, super::loads::pointer(&value));
+                    }
+                }
                 _ => {
                     for item in self.reader.scan(space, &[])? {
                         let (key, value) = item?;

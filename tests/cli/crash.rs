@@ -69,6 +69,32 @@ fn an_interrupted_load_says_that_it_can_go_on() {
     folder.check(LOAD, 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_bulk_load_leaves_nothing() {
+    let folder = Folder::new();
+    folder.check("generate --users 500 --items 100 --events 200000 --seed 4 --dest data", 0);
+    let load = "load --store s --events data/events.csv --extractor off --bulk always";
+    let load = format!("{load} --load-id it --max-memory 4MB");
+    let mut child =
+        folder.command(&load).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // The folder is there from the first folded event until the last is taken in.
+    while !folder.path("s/bulk").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began to fold");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told: Vec<String> = told.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{told:?}");
+    assert!(told.last().unwrap().starts_with("interrupted; "), "{told:?}");
+    assert!(!folder.path("s/bulk").exists());
+    assert_eq!(folder.json("stats --store s --output json")["nodes"], serde_json::json!({}));
+    assert_eq!(folder.json("loads --store s --output json"), serde_json::json!([]));
+    folder.check(&load, 0);
+}
+
 #[test]
 fn a_killed_server_keeps_every_event_that_it_acknowledged() {
     let folder = Folder::with_store();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use predilect::store::{GraphStore, Mutation, Place, Rocks, RocksParams, StoreError};
+use predilect::store::{Arrival, GraphStore, Mutation, Place, Rocks, RocksParams, StoreError};
 use tempfile::TempDir;
 
 use super::{assert_whole, fill, grown, hash, open};
@@ -31,9 +31,9 @@ fn a_store_without_room_is_read_and_not_written() {
     let facts: Vec<_> = model.events.values().cloned().collect();
 
     FREE.store(99, Ordering::Relaxed);
-    let mut bulk = store.bulk_events(1 << 20).unwrap().unwrap();
-    bulk.add(&facts[0], Place { file: 0, line: 1 }).unwrap();
-    refused(bulk.fold(&mut |_, _, _| {}).map(|_| ()));
+    let mut bulk = store.bulk_events(0, 1 << 20, None).unwrap().unwrap();
+    bulk.add(&Arrival::new(&facts[0], Place { file: 0, line: 1 })).unwrap();
+    refused(bulk.fold(&|| true, &mut |_, _, _| {}).map(|_| ()));
     refused(store.apply(&[Mutation::Add(facts[0].clone())]));
     assert_eq!(store.view().evidence().unwrap().count(), 0);
 

@@ -8,7 +8,7 @@ use predilect::ingest::{self, mutations};
 use predilect::link;
 use predilect::schema::Timestamp;
 use predilect::store::{
-    BulkEvents, Edge, EdgeKey, Fact, GraphStore, Mutation, NodeId, Outcome, Place,
+    Arrival, BulkEvents, Edge, EdgeKey, Fact, GraphStore, Mutation, NodeId, Outcome, Place,
 };
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -352,11 +352,12 @@ impl Three {
 }
 
 fn in_bulk(store: &GraphStore, facts: &[Fact]) {
-    let mut bulk: BulkEvents<'_> = store.bulk_events(1 << 20).unwrap().unwrap();
+    let mut bulk: BulkEvents<'_> = store.bulk_events(0, 1 << 20, None).unwrap().unwrap();
     for (fact, line) in facts.iter().zip(1..) {
-        bulk.add(fact, Place { file: 0, line }).unwrap();
+        bulk.add(&Arrival::new(fact, Place { file: 0, line })).unwrap();
     }
-    bulk.fold(&mut |place, _, _| panic!("{place:?} came before")).unwrap().commit().unwrap();
+    let again = &mut |place, _, _| panic!("{place:?} came before");
+    bulk.fold(&|| true, again).unwrap().commit(None).unwrap();
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::super::checked::Rows;
 use super::super::reject::Rejects;
 use super::super::{IngestError, mutations, rows};
-use super::{Loading, Progress, conflict};
-use crate::store::{BulkEvents, Mutation, Outcome, Place};
+use super::{Loading, Progress, RejectClass, check_event, conflict, count, weigh_event};
+use crate::store::{Arrival, BulkEvents, Outcome, Place, StoreError};
 
 /// Events between two words of how far the sorting is.
 const TOLD: u64 = 1_000_000;
@@ -27,6 +28,10 @@ pub enum BulkWhen {
 impl Loading<'_> {
     /// Are the events to be taken in at once, if the store allows it?
     pub(super) fn is_bulk(&self) -> Result<bool, IngestError> {
+        if self.record.files.iter().any(|file| !file.is_items && file.rows > 0) {
+            // A load that began by batches goes on by batches.
+            return Ok(false);
+        }
         Ok(match self.params.bulk {
             BulkWhen::Large => self.n_bytes()? >= LARGE,
             BulkWhen::Always => true,
@@ -49,33 +54,65 @@ impl Loading<'_> {
         rejects: &mut Rejects,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
-        let files = &self.params.events;
-        for (file, path) in (0_u32..).zip(files) {
-            rows::events(path, &self.params.mapping, &mut |line, row| {
-                let Some(event) = self.checked(path, line, row, rejects)? else { return Ok(()) };
-                if let Mutation::Add(fact) = mutations::of_event(event) {
-                    bulk.add(&fact, Place { file, line })?;
+        let (params, schema) = (self.params, self.store.schema());
+        let pool = self.pool.clone();
+        let mut record = self.record.clone();
+        let mut places = Vec::new();
+        for (file, path) in (0_u32..).zip(&params.events) {
+            let place = self.place(false, path);
+            places.push(place);
+            record.files[place].rows = 0;
+            let check = |line, raw| {
+                let fact = mutations::fact_of_event(check_event(schema, line, raw)?);
+                Ok(Arrival::new(&fact, Place { file, line }))
+            };
+            let rows = Rows { pool: pool.as_deref(), skip: 0, check };
+            let read = |sink: rows::Sink<'_, _>| rows::events(path, &params.mapping, sink);
+            rows.each_chunk(read, weigh_event, &mut |chunk| {
+                let before = self.report.events.read;
+                record.files[place].rows += chunk.len() as u64;
+                for (_, row) in chunk {
+                    self.report.events.read += 1;
+                    match row {
+                        Ok(arrival) => bulk.add(&arrival)?,
+                        Err(reject) => {
+                            self.report.events.rejected += 1;
+                            self.tally.refuse(reject.class(), path, &reject, rejects)?;
+                            count(&mut record, place, reject.class());
+                        }
+                    }
                 }
-                if self.report.events.read.is_multiple_of(TOLD) {
+                if before / TOLD < self.report.events.read / TOLD {
                     progress(Progress::Sorted(self.report.events.read));
                 }
-                Ok(())
+                params.heed()
             })?;
+            record.files[place].is_done = true;
         }
         let mut refused = Ok(());
-        let folded = bulk.fold(&mut |place, fact, outcome| {
+        let goes_on = || params.heed().is_ok();
+        let folded = bulk.fold(&goes_on, &mut |at, fact, outcome| {
             if outcome == Outcome::Conflict && refused.is_ok() {
                 self.report.events.rejected += 1;
-                let reject = conflict(place.line, &Mutation::Add(fact));
-                refused = self.reject(&files[place.file as usize], &reject, rejects);
+                let (file, class) = (at.file as usize, RejectClass::Duplicate);
+                let reject = conflict(at.line, &fact);
+                refused = self.tally.refuse(class, &params.events[file], &reject, rejects);
+                count(&mut record, places[file], class);
             }
-        })?;
+        });
+        let folded = match folded {
+            Err(StoreError::Interrupted) => return Err(IngestError::Interrupted),
+            folded => folded?,
+        };
         refused?;
         self.report.events.applied += folded.applied;
         self.report.events.unchanged += folded.unchanged;
-        folded.commit()?;
+        record.events += folded.applied;
+        record.rejects[1] = rejects.mark(&record.rejects[1])?;
+        folded.commit(Some(&record))?;
+        self.record = record;
         let counts = &self.report.events;
         progress(Progress::Events(counts.applied + counts.unchanged));
-        Ok(())
+        params.heed()
     }
 }

@@ -30,6 +30,14 @@ pub(super) fn events(
             {
                 *value = Value::from(number);
             }
+            for name in ["event_id", "user", "target", "session"] {
+                // Foreign ids are often whole numbers.
+                if let Some(id @ Value::Number(_)) = ours.get_mut(name)
+                    && mapping.passes_over()
+                {
+                    *id = Value::from(id.to_string());
+                }
+            }
             typed(line, ours)
         });
         sink(line, read.map(|event| mapping.complete(event)))

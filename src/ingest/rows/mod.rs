@@ -6,11 +6,13 @@
 mod csv;
 mod json;
 mod parquet;
+mod sample;
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+pub(super) use self::sample::{Sample, sample};
 use super::reject::Reject;
 use super::{IngestError, Mapping};
 use crate::event::{RawDocument, RawEvent};

@@ -94,7 +94,7 @@ impl Columns {
     }
 }
 
-fn typed(name: &str, array: &ArrayRef) -> Result<ArrayRef, arrow_schema::ArrowError> {
+pub(super) fn typed(name: &str, array: &ArrayRef) -> Result<ArrayRef, arrow_schema::ArrowError> {
     if name == "value" {
         return cast(array, &DataType::Float64);
     }
