@@ -8,12 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph_store::{GraphStore, SEQUENCE, View};
+use super::graph_store::{GraphStore, SEQUENCE};
 use super::loads::{self, Account};
 use super::merge::Merge;
 use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, encode,
 };
+use super::view::View;
 use super::{Batch, Side, Space, StoreError, keyspace};
 use crate::event::{Document, NodeKey};
 use crate::schema::NodeKind;
@@ -275,15 +276,7 @@ impl<'a> Change<'a> {
         let mut named = BTreeSet::new();
         for (edge, change) in std::mem::take(&mut self.edges) {
             let folded = self.fold(&edge, &change)?;
-            // A packed edge that is touched is written out first.
-            let was_packed = self.view.was_packed(&edge)?;
-            if was_packed {
-                for item in self.view.packed(Side::Out, &keyspace::out(&edge))? {
-                    let (_, stamp, evidence) = item?;
-                    let key = keyspace::evidence(&edge, &stamp);
-                    self.batch.put(Space::Evidence, &key, encode(&evidence));
-                }
-            }
+            let was_packed = self.view.unpack(&edge, &mut self.batch)?;
             for (stamp, evidence) in &change {
                 let key = keyspace::evidence(&edge, stamp);
                 match evidence {

@@ -9,7 +9,8 @@ use std::sync::{Arc, MutexGuard};
 
 use rayon::ThreadPool;
 
-use super::graph_store::{GraphStore, SEQUENCE, corrupt};
+use super::corrupt;
+use super::graph_store::{GraphStore, SEQUENCE};
 use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, decode, encode,
 };

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::graph_store::{View, corrupt};
+use super::corrupt;
 use super::loads::Undo;
 use super::record::{Edge, EdgeKey, Evidence, EvidenceId, NodeId, decode, encode};
+use super::view::View;
 use super::{Side, Space, StoreError, keyspace};
 use crate::schema::{NodeKind, Timestamp};
 

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::apply::{Applied, Change, Mutation, Outcome};
-use super::graph_store::{GraphStore, Items, View};
+use super::graph_store::GraphStore;
 use super::record::{EdgeKey, EvidenceId, NodeId, Stamp, decode, encode};
+use super::view::{Items, View};
 use super::{Batch, Space, StoreError, keyspace};
 use crate::event::{Document, NodeKey};
 use crate::schema::Timestamp;

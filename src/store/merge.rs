@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::graph_store::{Items, View};
 use super::record::{Edge, EdgeKey, Evidence, NodeId, Stamp, decode};
+use super::view::{Items, View};
 use super::{Space, StoreError, keyspace};
 use crate::event::NodeKey;
 use crate::schema::Timestamp;

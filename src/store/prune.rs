@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::graph_store::GraphStore;
-use super::record::{EdgeKey, Evidence, EvidenceId, decode};
+use super::record::{Evidence, EvidenceId};
 use super::{Mutation, Space, StoreError};
 use crate::schema::Timestamp;
 
@@ -57,7 +57,7 @@ impl GraphStore {
                 continue;
             }
             let id = key.as_ref().try_into();
-            old.push(EvidenceId(id.map_err(|_| super::graph_store::corrupt(Space::Events, &key))?));
+            old.push(EvidenceId(id.map_err(|_| super::corrupt(Space::Events, &key))?));
             if old.len() == CHUNK {
                 self.take(&old, pruned, &mut report)?;
                 old.clear();

@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::graph_store::{GraphStore, SEQUENCE, View};
+use super::graph_store::{GraphStore, SEQUENCE};
 use super::merge::Merge;
 use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Node, NodeId, Stamp, decode, encode,
 };
+use super::view::View;
 use super::{Batch, Pair, Space, StoreError, keyspace};
 use crate::event::{NodeKey, entity_name};
 use crate::schema::NodeKind;
@@ -315,7 +316,7 @@ impl Repair<'_> {
             }
             this.report.evidence += 1;
             if let Some((done, edge)) = open.take_if(|(of, _)| *of != key) {
-                this.edge(view, &done, &edge)?;
+                this.put_where(view, &done, &encode(&edge))?;
             }
             let before = open.take().map(|(_, edge)| edge);
             open = Some((key, Edge::fold(before, stamp.at, &evidence, view.half_life(&key))));
@@ -323,13 +324,9 @@ impl Repair<'_> {
         })?;
         if let Some((key, edge)) = open {
             let store = self.store;
-            self.edge(&store.view(), &key, &edge)?;
+            self.put_where(&store.view(), &key, &encode(&edge))?;
         }
         self.commit()
-    }
-
-    fn edge(&mut self, view: &View<'_>, key: &EdgeKey, edge: &Edge) -> Result<(), StoreError> {
-        self.put_where(view, key, &encode(edge))
     }
 
     /// Puts the record of an edge where it does not stand; an empty one where it was packed and is gone.

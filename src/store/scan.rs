@@ -5,9 +5,10 @@
 
 use serde::Deserialize;
 
-use super::graph_store::{View, corrupt};
+use super::corrupt;
 use super::packed::Numbers;
 use super::record::{Edge, EdgeKey, Evidence, Node, NodeId, decode};
+use super::view::View;
 use super::{Space, StoreError, keyspace};
 use crate::schema::{NodeKind, Timestamp};
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::graph_store::{FORMAT_VERSION, View};
+use super::graph_store::FORMAT_VERSION;
 use super::record::{Evidence, encode};
+use super::view::View;
 use super::{Side, Space, StoreError, keyspace};
 
 /// What a store holds.

@@ -2,9 +2,9 @@
 
 use std::iter::Peekable;
 
-use super::super::graph_store::{Items, View, corrupt};
-use super::super::record::{Edge, EdgeKey, Evidence, Stamp, decode, given};
-use super::super::{StoreError, keyspace};
+use super::super::record::{Edge, EdgeKey, Evidence, Stamp, decode, encode, given};
+use super::super::view::{Items, View};
+use super::super::{Batch, Space, StoreError, corrupt, keyspace};
 use super::Side;
 
 impl View<'_> {
@@ -78,6 +78,20 @@ impl View<'_> {
         }
         let packed = self.folded(self.packed(side, prefix)?);
         Ok(merged(Box::new(records), packed, move |(edge, _)| side.order(edge)))
+    }
+
+    /// Writes a packed edge's evidence to records, as a batch does with every edge that it touches. Is the edge
+    /// in a packed row, whether or not its place there still counts?
+    pub(in crate::store) fn unpack(
+        &self,
+        edge: &EdgeKey,
+        batch: &mut Batch,
+    ) -> Result<bool, StoreError> {
+        for item in self.packed(Side::Out, &keyspace::out(edge))? {
+            let (_, stamp, evidence) = item?;
+            batch.put(Space::Evidence, &keyspace::evidence(edge, &stamp), encode(&evidence));
+        }
+        self.was_packed(edge)
     }
 
     /// The edge with this key, as `side` has it.
