@@ -12,20 +12,27 @@ use serde::Serialize;
 
 pub use self::bulk::BulkWhen;
 use super::reject::{Reject, Rejects};
+use super::rows::{At, InputParams};
 use super::{Backlog, Extracted, IngestError, Mapping, extract_backlog, mutations, rows};
-use crate::event::{Document, Event, NodeKey, RawEvent};
+use crate::event::{Document, Event, NodeKey, RawDocument, RawEvent};
 use crate::extract::Extractor;
-use crate::store::{EdgeKey, GraphStore, Mutation, NodeId, Outcome};
+use crate::schema::Schema;
+use crate::store::{EdgeKey, Evidence, GraphStore, Mutation, NodeId, Outcome};
 
 /// Rows to a batch.
 const CHUNK: usize = 10_000;
+/// Bytes of names and texts to a batch, more or less.
+const CHUNK_BYTES: usize = 32 << 20;
+
 /// What to load and how.
 #[derive(Clone, Debug)]
 pub struct LoadParams {
-    /// Files of documents.
+    /// Files of documents; `-` is standard input.
     pub items: Vec<PathBuf>,
-    /// Files of events.
+    /// Files of events; `-` is standard input.
     pub events: Vec<PathBuf>,
+    /// How files are read.
+    pub input: InputParams,
     /// How the columns of event files are read.
     pub mapping: Mapping,
     /// How many rows may be refused before the load ends.
@@ -44,6 +51,7 @@ impl Default for LoadParams {
         Self {
             items: Vec::new(),
             events: Vec::new(),
+            input: InputParams::default(),
             mapping: Mapping::default(),
             max_errors: 100,
             rejects: PathBuf::from("rejects"),
@@ -59,8 +67,9 @@ impl LoadParams {
     /// # Errors
     /// [`IngestError::NotAFile`] and [`IngestError::Unreadable`], for the first that is not.
     pub fn check(&self) -> Result<(), IngestError> {
+        rows::check_stdin(self.items.iter().chain(&self.events))?;
         for path in self.items.iter().chain(&self.events) {
-            rows::check(path)?;
+            rows::check(path, &self.input)?;
             if path.parent() == Some(&self.rejects) {
                 let reason = "lies in the folder that refused rows are written to; move it, or \
                               give another --rejects";
@@ -153,12 +162,13 @@ impl Loading<'_> {
     fn items(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IngestError> {
         let mut rejects = Rejects::new(self.params.rejects.join("items.jsonl"))?;
         for path in &self.params.items {
-            let mut chunk = Vec::new();
-            rows::documents(path, &mut |line, row| {
+            let (mut chunk, mut n_bytes) = (Vec::new(), 0);
+            rows::documents(path, &self.params.input, &mut |at, row| {
                 self.report.items.read += 1;
                 let checked = row.and_then(|raw| {
                     let kept = raw.clone();
-                    raw.check().map_err(|error| refused(line, &error, &kept))
+                    n_bytes += document_bytes(&kept);
+                    raw.check().map_err(|error| refused(at, &error, &kept))
                 });
                 match checked {
                     Ok(document) => chunk.push(document),
@@ -167,7 +177,8 @@ impl Loading<'_> {
                         self.reject(path, &reject, &mut rejects)?;
                     }
                 }
-                if chunk.len() >= CHUNK {
+                if chunk.len() >= CHUNK || n_bytes >= CHUNK_BYTES {
+                    n_bytes = 0;
                     self.put_items(&mut chunk, progress)?;
                 }
                 Ok(())
@@ -211,10 +222,14 @@ impl Loading<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
         for path in &self.params.events {
-            let mut chunk: Vec<(u64, Event)> = Vec::new();
-            rows::events(path, &self.params.mapping, &mut |line, row| {
-                chunk.extend(self.checked(path, line, row, rejects)?.map(|event| (line, event)));
-                if chunk.len() >= CHUNK {
+            let (mut chunk, mut n_bytes) = (Vec::<(At, Event)>::new(), 0);
+            rows::events(path, &self.params.input, &self.params.mapping, &mut |at, row| {
+                let event = self.checked(path, at, row, rejects)?;
+                n_bytes +=
+                    event.as_ref().and_then(|event| event.text.as_ref()).map_or(0, String::len);
+                chunk.extend(event.map(|event| (at, event)));
+                if chunk.len() >= CHUNK || n_bytes >= CHUNK_BYTES {
+                    n_bytes = 0;
                     self.put_events(path, &mut chunk, rejects, progress)?;
                 }
                 Ok(())
@@ -228,14 +243,14 @@ impl Loading<'_> {
     fn checked(
         &mut self,
         path: &Path,
-        line: u64,
+        at: At,
         row: Result<RawEvent, Reject>,
         rejects: &mut Rejects,
     ) -> Result<Option<Event>, IngestError> {
         self.report.events.read += 1;
         let checked = row.and_then(|raw| {
             let kept = raw.clone();
-            raw.check(self.store.schema()).map_err(|error| refused(line, &error, &kept))
+            raw.check(self.store.schema()).map_err(|error| refused(at, &error, &kept))
         });
         match checked {
             Ok(event) => Ok(Some(event)),
@@ -250,21 +265,22 @@ impl Loading<'_> {
     fn put_events(
         &mut self,
         path: &Path,
-        chunk: &mut Vec<(u64, Event)>,
+        chunk: &mut Vec<(At, Event)>,
         rejects: &mut Rejects,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
-        let (lines, events): (Vec<_>, Vec<_>) = std::mem::take(chunk).into_iter().unzip();
+        let (places, events): (Vec<_>, Vec<_>) = std::mem::take(chunk).into_iter().unzip();
         let mutations: Vec<_> = events.into_iter().map(mutations::of_event).collect();
         let applied = self.store.apply(&mutations)?;
         self.store.sync()?;
-        for ((outcome, line), mutation) in applied.outcomes.iter().zip(lines).zip(&mutations) {
+        for ((outcome, at), mutation) in applied.outcomes.iter().zip(places).zip(&mutations) {
             match outcome {
                 Outcome::Applied => self.report.events.applied += 1,
                 Outcome::Unchanged => self.report.events.unchanged += 1,
                 Outcome::Conflict => {
                     self.report.events.rejected += 1;
-                    self.reject(path, &conflict(line, mutation), rejects)?;
+                    let reject = conflict(self.store.schema(), at, mutation);
+                    self.reject(path, &reject, rejects)?;
                 }
             }
         }
@@ -288,7 +304,7 @@ impl Loading<'_> {
         Err(IngestError::TooManyRejects {
             budget: self.params.max_errors,
             path: path.to_owned(),
-            line: reject.line,
+            line: reject.at.line,
             reason: reject.reason.clone(),
         })
     }
@@ -321,29 +337,31 @@ pub fn write_documents(
     Ok((changed, applied.edges))
 }
 
-fn refused(line: u64, error: &crate::event::EventError, row: &impl Serialize) -> Reject {
-    let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
-    Reject {
-        line,
-        field: Some(error.field().to_owned()),
-        reason: error.to_string(),
-        row,
-        raw: None,
-    }
+fn document_bytes(raw: &RawDocument) -> usize {
+    let text = raw.text.values().flatten().map(String::len).sum::<usize>();
+    text + raw.attributes.len() * size_of::<serde_json::Value>()
 }
 
-fn conflict(line: u64, mutation: &Mutation) -> Reject {
-    let mut row = serde_json::Map::new();
+fn refused(at: At, error: &crate::event::EventError, row: &impl Serialize) -> Reject {
+    let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
+    Reject::of_row(at, error.field(), error.to_string(), row.unwrap_or_default())
+}
+
+/// The whole event, which only wants an id of its own.
+fn conflict(schema: &Schema, at: At, mutation: &Mutation) -> Reject {
+    let mut row = RawEvent::default();
     if let Mutation::Add(fact) = mutation {
-        if let crate::store::Evidence::Event { event_id, .. } = &fact.evidence {
-            row.insert("event_id".to_owned(), event_id.clone().into());
+        row.user.clone_from(&fact.source.name);
+        row.target.clone_from(&fact.target.name);
+        row.target_kind = Some(fact.target.kind.name().to_owned());
+        schema.relation_name(fact.relation).clone_into(&mut row.action);
+        row.at = fact.at.to_string();
+        if let Evidence::Event { event_id, value, session, text, .. } = &fact.evidence {
+            row.event_id.clone_from(event_id);
+            (row.value, row.session, row.text) = (*value, session.clone(), text.clone());
         }
-        row.insert("user".to_owned(), fact.source.name.clone().into());
-        row.insert("target".to_owned(), fact.target.name.clone().into());
-        row.insert("target_kind".to_owned(), fact.target.kind.name().into());
-        row.insert("at".to_owned(), fact.at.to_string().into());
     }
     let reason = "an event of this id and other content is in the store; give it an id of its own";
-    let field = Some("event_id".to_owned());
-    Reject { line, field, reason: reason.to_owned(), row: Some(row), raw: None }
+    let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
+    Reject::of_row(at, "event_id", reason, row.unwrap_or_default())
 }

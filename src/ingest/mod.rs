@@ -2,6 +2,7 @@
 
 mod backlog;
 mod catalogue;
+mod glob;
 mod load;
 mod mapping;
 pub mod mutations;
@@ -22,8 +23,10 @@ use crate::store::StoreError;
 
 pub use backlog::{Backlog, Extracted, extract_backlog};
 pub use catalogue::Catalogue;
+pub use glob::expand;
 pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
+pub use rows::{Format, InputParams};
 
 /// Why a load, or a write of any kind, stopped.
 #[derive(Debug, Error)]
@@ -51,6 +54,19 @@ pub enum IngestError {
         /// The file.
         path: PathBuf,
         /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The file breaks off: what is packed is damaged, or an array is never closed.
+    #[error(
+        "{path} at byte {byte}: {reason}; mend or fetch the file anew: batches that were committed before \
+         stay, and loading it again changes nothing twice"
+    )]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The byte of the file, as it is packed.
+        byte: u64,
+        /// What is wrong.
         reason: String,
     },
     /// More rows were refused than the caller allows.

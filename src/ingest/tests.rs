@@ -111,7 +111,7 @@ fn bad_lines_of_json_are_told_by_line_and_column() {
         (b"[1,2]", "not a JSON object"),
         (b"{\"event_id\":\"\xff\"}", "not UTF-8"),
         (br#"{"event_id":"c","user":"u","target":"i","action":"view","at":"x"}"#, "`at` is"),
-        (br#"{"event_id":"c","user":7}"#, "invalid type"),
+        (br#"{"event_id":"c","user":7}"#, "`user` is the number 7; give a text"),
         (br#"{"event_id":"c","shop":"s"}"#, "unknown field `shop`"),
         (br#"{"event_id":"c","user":"u","value":1e999}"#, "out of range"),
     ] {

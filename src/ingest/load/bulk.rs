@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::super::reject::Rejects;
-use super::super::{IngestError, mutations, rows};
+use super::super::rows::{self, At};
+use super::super::{IngestError, mutations};
 use super::{Loading, Progress, conflict};
 use crate::store::{BulkEvents, Mutation, Outcome, Place};
 
@@ -37,6 +38,8 @@ impl Loading<'_> {
     /// The bytes of all files of events.
     fn n_bytes(&self) -> Result<u64, IngestError> {
         let size = |path: &PathBuf| match std::fs::metadata(path) {
+            // Nobody knows how much will come.
+            _ if rows::is_stdin(path) => Ok(0),
             Ok(metadata) => Ok(metadata.len()),
             Err(source) => Err(IngestError::Io { path: path.clone(), source }),
         };
@@ -51,10 +54,10 @@ impl Loading<'_> {
     ) -> Result<(), IngestError> {
         let files = &self.params.events;
         for (file, path) in (0_u32..).zip(files) {
-            rows::events(path, &self.params.mapping, &mut |line, row| {
-                let Some(event) = self.checked(path, line, row, rejects)? else { return Ok(()) };
+            rows::events(path, &self.params.input, &self.params.mapping, &mut |at, row| {
+                let Some(event) = self.checked(path, at, row, rejects)? else { return Ok(()) };
                 if let Mutation::Add(fact) = mutations::of_event(event) {
-                    bulk.add(&fact, Place { file, line })?;
+                    bulk.add(&fact, Place { file, line: at.line, byte: at.byte })?;
                 }
                 if self.report.events.read.is_multiple_of(TOLD) {
                     progress(Progress::Sorted(self.report.events.read));
@@ -62,11 +65,13 @@ impl Loading<'_> {
                 Ok(())
             })?;
         }
+        let schema = self.store.schema();
         let mut refused = Ok(());
         let folded = bulk.fold(&mut |place, fact, outcome| {
             if outcome == Outcome::Conflict && refused.is_ok() {
                 self.report.events.rejected += 1;
-                let reject = conflict(place.line, &Mutation::Add(fact));
+                let at = At { line: place.line, byte: place.byte };
+                let reject = conflict(schema, at, &Mutation::Add(fact));
                 refused = self.reject(&files[place.file as usize], &reject, rejects);
             }
         })?;
