@@ -47,7 +47,7 @@ impl Reject {
 }
 
 /// The reason without its middle, if it is long: what to do stands at the end.
-fn short(reason: String) -> String {
+pub(super) fn short(reason: String) -> String {
     let n_chars = reason.chars().count();
     if n_chars <= REASON_CHARS {
         return reason;

@@ -14,7 +14,7 @@ mod source;
 use std::path::{Path, PathBuf};
 
 use self::source::Source;
-use super::reject::Reject;
+use super::reject::{Reject, short};
 use super::{IngestError, Mapping};
 use crate::event::{RawDocument, RawEvent};
 
@@ -136,12 +136,16 @@ fn format(path: &Path, input: &InputParams) -> Result<Format, IngestError> {
         };
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    let unpacked = name.strip_suffix(".gz").or(name.strip_suffix(".zst"));
+    let name = unpacked.unwrap_or(&name);
     let named = match name.rsplit_once('.').map_or("", |(_, suffix)| suffix) {
         "csv" => Some(Format::Csv),
         "tsv" => Some(Format::Tsv),
         "jsonl" | "ndjson" => Some(Format::JsonLines),
         "json" => Some(Format::Json),
+        "parquet" if unpacked.is_some() => {
+            return Err(unreadable(path, "Parquet packs its own pages; unpack the file"));
+        }
         "parquet" => Some(Format::Parquet),
         _ => None,
     };
@@ -153,7 +157,7 @@ fn format(path: &Path, input: &InputParams) -> Result<Format, IngestError> {
 }
 
 fn unreadable(path: &Path, reason: impl Into<String>) -> IngestError {
-    IngestError::Unreadable { path: path.to_owned(), reason: reason.into() }
+    IngestError::Unreadable { path: path.to_owned(), reason: short(reason.into()) }
 }
 
 /// Reads the text of a number, or says what is wrong with it.

@@ -1,6 +1,8 @@
 //! Rows of a Parquet file. Names may be texts or whole numbers, times also timestamps and dates, the value
 //! any number; other types are refused with the whole file.
 
+mod index;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,8 +57,9 @@ fn reader(
     let broken = |error: parquet::errors::ParquetError| {
         unreadable(path, format!("not a whole Parquet file: {error}"))
     };
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let found = ArrowReaderMetadata::load(&file, options.clone()).map_err(broken)?;
+    let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(broken)?;
+    index::check(&file, found.metadata())
+        .map_err(|reason| unreadable(path, format!("not a whole Parquet file: {reason}")))?;
     check_names(path, found.schema(), mapping)?;
     let known =
         |field: &Field| COLUMNS.into_iter().find(|name| Some(*name) == mapping.ours(field.name()));
@@ -68,7 +71,7 @@ fn reader(
             check_type(path, name, &field)?;
             places.push(place);
             // Views share a text that comes many times, where copies would fill the memory.
-            if *field.data_type() == DataType::Utf8 {
+            if is_text(field.data_type()) {
                 field = Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View));
             }
         }
@@ -76,7 +79,7 @@ fn reader(
     }
     let schema = Arc::new(Schema::new(fields));
     let metadata = Arc::clone(found.metadata());
-    let options = options.with_schema(schema);
+    let options = ArrowReaderOptions::new().with_schema(schema);
     let views = ArrowReaderMetadata::try_new(metadata, options).map_err(broken)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, views);
     let mask = ProjectionMask::roots(builder.parquet_schema(), places);
@@ -112,14 +115,15 @@ fn check_names(path: &Path, schema: &Schema, mapping: &Mapping) -> Result<(), In
 fn check_type(path: &Path, name: &str, field: &Field) -> Result<(), IngestError> {
     let found = field.data_type();
     let (fits, wanted) = match name {
-        "value" => (found.is_numeric() || *found == DataType::Null, "a number type"),
+        "value" => (found.is_numeric(), "a number type"),
         "at" => (
             is_text(found) || found.is_integer() || is_time(found),
             "a timestamp, a date, a text, or whole milliseconds",
         ),
         _ => (is_text(found) || found.is_integer(), "a text or a whole number type"),
     };
-    if fits {
+    // A column of nothing but nulls may have no type.
+    if fits || *found == DataType::Null {
         return Ok(());
     }
     let column = field.name();
@@ -128,7 +132,10 @@ fn check_type(path: &Path, name: &str, field: &Field) -> Result<(), IngestError>
 }
 
 fn is_text(found: &DataType) -> bool {
-    matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null)
+    match found {
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
+    }
 }
 
 fn is_time(found: &DataType) -> bool {
@@ -149,7 +156,7 @@ impl Columns {
         let mut columns = [const { None }; COLUMNS.len()];
         for (name, column) in COLUMNS.into_iter().zip(&mut columns) {
             let foreign = mapping.foreign(name).and_then(|name| batch.column_by_name(name));
-            if let Some(found) = foreign {
+            if let Some(found) = foreign.filter(|found| *found.data_type() != DataType::Null) {
                 *column = Some(Column { found: Arc::clone(found), typed: typed(name, found)? });
             }
         }
