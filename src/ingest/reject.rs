@@ -23,25 +23,25 @@ pub(super) struct Reject {
     /// Where the row begins.
     pub at: At,
     /// The field at fault, where there is one.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// What is wrong and what to do.
     pub reason: String,
     /// The row's fields, as far as it could be taken apart.
     pub row: Option<Map<String, Value>>,
     /// The raw text of a row that could not be taken apart.
-    pub raw: Option<String>,
+    pub raw: Option<Box<str>>,
 }
 
 impl Reject {
     /// A row that could not be taken apart.
     pub fn of_raw(at: At, reason: impl Into<String>, raw: &[u8]) -> Self {
-        let raw = String::from_utf8_lossy(&raw[..raw.len().min(RAW_BYTES)]).into_owned();
+        let raw = String::from_utf8_lossy(&raw[..raw.len().min(RAW_BYTES)]).into();
         Self { at, field: None, reason: short(reason.into()), row: None, raw: Some(raw) }
     }
 
     /// A row with a field that is wrong.
     pub fn of_row(at: At, field: &str, reason: impl Into<String>, row: Map<String, Value>) -> Self {
-        let (field, reason) = (Some(field.to_owned()), short(reason.into()));
+        let (field, reason) = (Some(field.into()), short(reason.into()));
         Self { at, field, reason, row: Some(row), raw: None }
     }
 }

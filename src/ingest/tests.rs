@@ -170,6 +170,7 @@ fn bad_mappings_are_refused() {
     let folder = Folder::new();
     for (text, says) in [
         ("[columns]\nshop = 'x'", "`shop` is no column; known: event_id"),
+        ("[constants]\nvalue = 'much'", "constants.value = \"much\"; give a finite number"),
         ("[times]\nat = 'days'", "known: at = \"s\" or \"ms\""),
         ("[other]", "unknown field"),
         ("columns", "expected"),
@@ -177,6 +178,60 @@ fn bad_mappings_are_refused() {
         let error = Mapping::read(&folder.file("m.toml", text)).err().unwrap().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+/// The rejects of `text` under `mapping`, changed by `repair`, load without a mapping and make the store that
+/// `right` makes with it.
+fn check_repair(mapping: &Mapping, name: &str, text: &str, right: &str, repair: [&str; 2]) {
+    let folder = Folder::new();
+    let store = memory();
+    let report = folder.load(&store, folder.file(name, text), mapping.clone(), 9).unwrap();
+    assert_eq!(report.events.rejected, 1, "{name}");
+    let rejects = fs::read_to_string(&report.rejects[0]).unwrap();
+    let repaired = folder.file("repaired.jsonl", rejects.replacen(repair[0], repair[1], 1));
+    let report = folder.load(&store, repaired, Mapping::default(), 0).unwrap();
+    assert_eq!(report.events.applied, 1, "{name}: {rejects}");
+    let other = memory();
+    folder.load(&other, folder.file(name, right), mapping.clone(), 0).unwrap();
+    let hash = |store: &GraphStore| store.view().stats().unwrap().content_hash;
+    assert_eq!(hash(&store), hash(&other), "{name}: {rejects}");
+}
+
+#[test]
+fn refused_rows_of_mapped_files_load_again_without_the_mapping() {
+    let folder = Folder::new();
+    let columns = "[columns]\nevent_id = 'id'\nuser = 'household'\ntarget = 'product'\nat = 'ts'\nvalue = 'mark'\n\
+                   [constants]\naction = 'rated'\n[times]\nat = 's'\n";
+    let mapping = Mapping::read(&folder.file("m.toml", columns)).unwrap();
+    let csv = |mark| format!("id,household,junk,product,ts,mark\ne1,h1,x,p1,1735689600,{mark}\n");
+    let repair = ["\"value\":\"NaN\"", "\"value\":\"7\""];
+    check_repair(&mapping, "b.csv", &csv("NaN"), &csv("7"), repair);
+    let json = |mark| {
+        format!(
+            "{{\"id\":\"e1\",\"household\":\"h1\",\"junk\":[],\"product\":\"p1\",\"ts\":1735689600,\"mark\":{mark}}}"
+        )
+    };
+    check_repair(&mapping, "b.jsonl", &json("\"NaN\""), &json("7"), repair);
+    let array = |mark| format!("[{}]", json(mark));
+    check_repair(
+        &mapping,
+        "b.json",
+        &array("true"),
+        &array("7"),
+        ["\"value\":true", "\"value\":7"],
+    );
+}
+
+#[test]
+fn an_event_whose_id_is_taken_loads_under_another() {
+    let rows = |id: &str| {
+        format!(
+            "event_id,user,target,action,at,value,session,text\n\
+             a,u,i,rated,2025-01-01T00:00:00Z,7,s,good\n{id},u,i,reviewed,2025-01-02T00:00:00Z,3,t,\"bad, too\"\n"
+        )
+    };
+    let repair = ["\"event_id\":\"a\"", "\"event_id\":\"b\""];
+    check_repair(&Mapping::default(), "e.csv", &rows("a"), &rows("b"), repair);
 }
 
 #[test]

@@ -46,7 +46,9 @@ fn check(name: &str, bytes: &[u8], seed: u64, n_mutants: usize) {
             fs::write(&path, &mutant).unwrap();
             let store = GraphStore::new(Box::new(Memory::default()), None).unwrap();
             let report = load(&store, folder.path(), &path, bulk);
-            let counts = report.map(|report| report.events).map_err(|error| error.to_string());
+            let counts = report
+                .map(|report| report.events)
+                .map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""));
             if let Ok(counts) = &counts {
                 let told = counts.applied + counts.unchanged + counts.rejected;
                 assert_eq!(counts.read, told, "{what}");

@@ -142,19 +142,24 @@ pub fn types() -> Vec<Case> {
     cases
 }
 
-/// Files that load but for some rows.
-fn values() -> Vec<Case> {
-    let case = |about: &str, columns: Columns, good: Vec<Row>, rejects: Vec<Told>| Case {
+fn case(about: &str, columns: Columns, good: Vec<Row>, rejects: Vec<Told>) -> Case {
+    Case {
         about: about.to_owned(),
         name: "bad.parquet".to_owned(),
         bytes: written(columns),
         good,
         rejects,
         ..Case::default()
-    };
-    let changed = |field: &str, texts: [&str; N_GOOD]| -> Vec<Row> {
-        (0..N_GOOD).map(|row| with(good(row), field, texts[row])).collect()
-    };
+    }
+}
+
+/// The good rows with other texts in one field.
+fn changed(field: &str, texts: [&str; N_GOOD]) -> Vec<Row> {
+    (0..N_GOOD).map(|row| with(good(row), field, texts[row])).collect()
+}
+
+/// Files that load but for some rows.
+fn values() -> Vec<Case> {
     let day = 86_400_000_i64;
     let days = ["1970-01-02T00:00:00Z", "1970-01-03T00:00:00Z"];
     let two = || -> Vec<Row> { (2..4).map(|row| with(good(row), "at", days[row - 2])).collect() };
@@ -229,6 +234,13 @@ fn values() -> Vec<Case> {
             [range, range],
         ),
     ]);
+    cases.extend(casts());
+    cases
+}
+
+/// Columns of types that are cast, and what is lost by it.
+fn casts() -> Vec<Case> {
+    let mut cases = Vec::new();
     let numbers = changed("user", ["-1", "0", "7", "9223372036854775807"]);
     let column = Int64Array::from(vec![-1, 0, 7, i64::MAX]);
     cases.push(case("users as numbers", but("user", Arc::new(column)), numbers, vec![]));
@@ -248,6 +260,9 @@ fn values() -> Vec<Case> {
         kept,
         vec![told(4, "is missing")],
     ));
+    let column = NullArray::new(N_GOOD);
+    let kept = changed("value", [""; N_GOOD]);
+    cases.push(case("a column of no type", but("value", Arc::new(column)), kept, vec![]));
     let column =
         Decimal128Array::from(vec![75, 10, 0, 110]).with_precision_and_scale(10, 1).unwrap();
     let kept = changed("value", ["7.5", "1", "0", "11"])[..3].to_vec();
@@ -345,6 +360,14 @@ fn lies(bytes: &[u8]) -> Vec<Case> {
         let about = format!("{n_values} values in a column");
         cases.push(refused(&about, with_index(&lying), "not a whole Parquet file"));
     }
+    let group = index.row_group(0).clone();
+    let mut columns = group.columns().to_vec();
+    let other = parquet::basic::Compression::LZ4;
+    columns[1] = columns[1].clone().into_builder().set_compression(other).build().unwrap();
+    let group = group.into_builder().set_column_metadata(columns).build().unwrap();
+    let lying = index.clone().into_builder().set_row_groups(vec![group]).build();
+    let says = "column `user` is packed with LZ4; write it anew with SNAPPY or ZSTD";
+    cases.push(refused("another packing", with_index(&lying), says));
     for (about, offset, length) in [
         ("a column past the end", 1 << 40, 100),
         ("a column of 4 TB", 4, 1 << 42),

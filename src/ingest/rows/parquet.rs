@@ -1,7 +1,9 @@
 //! Rows of a Parquet file. Names may be texts or whole numbers, times also timestamps and dates, the value
 //! any number; other types are refused with the whole file.
 
+mod guard;
 mod index;
+mod pages;
 
 use std::fs::File;
 use std::path::Path;
@@ -12,62 +14,66 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_cast::display::array_value_to_string;
-use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use serde_json::{Map, Value};
 
+use self::guard::guarded;
 use super::super::mapping::COLUMNS;
 use super::source::open_regular;
 use super::{At, IngestError, Mapping, Reject, Sink, unreadable};
 use crate::event::RawEvent;
-
-const BATCH_ROWS: usize = 8192;
 
 pub(super) fn events(
     path: &Path,
     mapping: &Mapping,
     sink: Sink<'_, RawEvent>,
 ) -> Result<(), IngestError> {
-    let broken = |error: String| unreadable(path, format!("not a whole Parquet file: {error}"));
-    let reader = reader(path, open_regular(path)?, mapping)?;
+    let broken = |why: String| unreadable(path, format!("not a whole Parquet file: {why}"));
+    let file = open_regular(path)?;
+    let found = guarded(|| index(&file)).map_err(broken)?;
+    check_names(path, found.schema(), mapping)?;
+    let (fields, places) = wanted(path, &found, mapping)?;
+    let mut reader = guarded(|| reader(file, &found, fields, places, mapping)).map_err(broken)?;
     let mut line = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| broken(format!("after row {line}: {error}")))?;
-        let columns = Columns::of(&batch, mapping)
-            .map_err(|error| broken(format!("after row {line}: {error}")))?;
-        for place in 0..batch.num_rows() {
+    loop {
+        let batch = guarded(|| {
+            let Some(batch) = reader.next() else { return Ok(None) };
+            let batch = batch.map_err(|error| error.to_string())?;
+            let columns = Columns::of(&batch, mapping).map_err(|error| error.to_string())?;
+            Ok(Some((columns, batch.num_rows())))
+        });
+        let batch = batch.map_err(|why| broken(format!("after row {line}: {why}")))?;
+        let Some((columns, n_rows)) = batch else { return Ok(()) };
+        for place in 0..n_rows {
             line += 1;
             let at = At { line, byte: None };
             let event = columns.event(at, place, mapping);
             sink(at, event.map(|event| mapping.complete(event)))?;
         }
     }
-    Ok(())
 }
 
-/// Opens the columns that are known, if they have types that fit.
-fn reader(
+fn index(file: &File) -> Result<ArrowReaderMetadata, String> {
+    ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| error.to_string())
+}
+
+/// The fields as they are to be read, and the places of those that are known, if their types fit.
+fn wanted(
     path: &Path,
-    file: File,
+    found: &ArrowReaderMetadata,
     mapping: &Mapping,
-) -> Result<parquet::arrow::arrow_reader::ParquetRecordBatchReader, IngestError> {
-    let broken = |error: parquet::errors::ParquetError| {
-        unreadable(path, format!("not a whole Parquet file: {error}"))
-    };
-    let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(broken)?;
-    index::check(&file, found.metadata())
-        .map_err(|reason| unreadable(path, format!("not a whole Parquet file: {reason}")))?;
-    check_names(path, found.schema(), mapping)?;
-    let known =
-        |field: &Field| COLUMNS.into_iter().find(|name| Some(*name) == mapping.ours(field.name()));
+) -> Result<(Vec<FieldRef>, Vec<usize>), IngestError> {
     let mut fields = Vec::new();
     let mut places = Vec::new();
     for (place, field) in found.schema().fields().iter().enumerate() {
         let mut field = Arc::clone(field);
-        if let Some(name) = known(&field) {
+        let ours = COLUMNS.into_iter().find(|name| Some(*name) == mapping.ours(field.name()));
+        if let Some(name) = ours {
             check_type(path, name, &field)?;
             places.push(place);
             // Views share a text that comes many times, where copies would fill the memory.
@@ -77,13 +83,26 @@ fn reader(
         }
         fields.push(field);
     }
-    let schema = Arc::new(Schema::new(fields));
-    let metadata = Arc::clone(found.metadata());
-    let options = ArrowReaderOptions::new().with_schema(schema);
-    let views = ArrowReaderMetadata::try_new(metadata, options).map_err(broken)?;
+    Ok((fields, places))
+}
+
+/// Opens the columns that are wanted.
+fn reader(
+    file: File,
+    found: &ArrowReaderMetadata,
+    fields: Vec<FieldRef>,
+    places: Vec<usize>,
+    mapping: &Mapping,
+) -> Result<ParquetRecordBatchReader, String> {
+    let is_known = |name: &str| mapping.ours(name).is_some_and(|name| COLUMNS.contains(&name));
+    let n_rows = index::batch_rows(&file, found.metadata(), &is_known)?;
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    let views = ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options);
+    let views = views.map_err(|error| error.to_string())?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, views);
     let mask = ProjectionMask::roots(builder.parquet_schema(), places);
-    builder.with_batch_size(BATCH_ROWS).with_projection(mask).build().map_err(broken)
+    let reader = builder.with_batch_size(n_rows).with_projection(mask).build();
+    reader.map_err(|error| error.to_string())
 }
 
 fn check_names(path: &Path, schema: &Schema, mapping: &Mapping) -> Result<(), IngestError> {
