@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub use self::bulk::BulkWhen;
 use super::reject::{Reject, Rejects};
@@ -337,9 +338,20 @@ pub fn write_documents(
     Ok((changed, applied.edges))
 }
 
+/// About how much memory a document takes.
 fn document_bytes(raw: &RawDocument) -> usize {
     let text = raw.text.values().flatten().map(String::len).sum::<usize>();
-    text + raw.attributes.len() * size_of::<serde_json::Value>()
+    text + raw.attributes.values().map(value_bytes).sum::<usize>()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(value_bytes).sum(),
+        Value::Object(fields) => fields.values().map(value_bytes).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    held + size_of::<Value>()
 }
 
 fn refused(at: At, error: &crate::event::EventError, row: &impl Serialize) -> Reject {

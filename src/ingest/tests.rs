@@ -120,6 +120,49 @@ fn bad_lines_of_json_are_told_by_line_and_column() {
 }
 
 #[test]
+fn bad_items_are_told_by_line_byte_and_field() {
+    let deep = format!("{{\"id\":\"a\",\"attributes\":{}1{}}}", "[".repeat(9999), "]".repeat(9999));
+    for (bad, says) in [
+        (r#"{"id":7}"#, "`id` is the number 7; give a text"),
+        (r#"{"id":""}"#, "`id` is missing"),
+        (r#"{"id":"a","id":"b"}"#, "the key `id` is there twice"),
+        (r#"{"id":"a","kind":"shop"}"#, "`kind` is `shop`; known here: item"),
+        (r#"{"id":"a","kind":true}"#, "`kind` is true; give a text"),
+        (r#"{"id":"a","shop":1}"#, "unknown field `shop`; known: id, kind, text"),
+        (r#"{"id":"a","text":"words"}"#, "`text` is a text; give an object"),
+        (r#"{"id":"a","text":{"title":7}}"#, "`text.title` is the number 7; give a text"),
+        (r#"{"id":"a","text":{"title":"\ud800"}}"#, "not a JSON object"),
+        (r#"{"id":"a","attributes":[1]}"#, "`attributes` is a list; give an object"),
+        (r#"{"id":"a","attributes":{"a":{"b":1}}}"#, "must be a text, a number"),
+        (r#"{"id":"a","attributes":{"a":[[1]]}}"#, "must be a text, a number"),
+        (r#"{"id":"a","attributes":{"a":1e400}}"#, "number out of range"),
+        (r#"{"id":"a","attributes":{"a":"x\u0007"}}"#, "has a control character"),
+        (r#"{"id":"a","published_at":1.5}"#, "`published_at` is the number 1.5; give RFC 3339"),
+        (r#"{"id":"a","published_at":"soon"}"#, "`published_at` is"),
+        (&deep, "recursion limit exceeded"),
+    ] {
+        for (name, start, end) in [("i.jsonl", "", ""), ("i.json", "[", "]")] {
+            let folder = Folder::new();
+            let comma = if start.is_empty() { "" } else { "," };
+            let good = r#"{"id":"g","text":{"title":"Good"},"published_at":1735689600000}"#;
+            let text = format!("{start}{good}{comma}\n{bad}{comma}\n{good}{end}\n");
+            let items = vec![folder.file(name, text)];
+            let rejects = folder.0.path().join("rejects");
+            let params = LoadParams { items, rejects, ..LoadParams::default() };
+            let report = load(&memory(), None, &params, &mut |_| {}).unwrap();
+            let counts = report.items;
+            // Of a document that is there twice the last stays.
+            assert_eq!((counts.read, counts.rejected), (3, 1), "{says}");
+            let told = fs::read_to_string(&report.rejects[0]).unwrap();
+            let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+            let (why, byte) = (&told["_reject"], good.len() + start.len() + comma.len() + 1);
+            assert!(why["reason"].as_str().unwrap().contains(says), "{why} has no {says:?}");
+            assert_eq!((why["line"].as_u64(), why["byte"].as_u64()), (Some(2), Some(byte as u64)));
+        }
+    }
+}
+
+#[test]
 fn files_that_are_wrong_as_a_whole_are_told_by_name() {
     let folder = Folder::new();
     let store = memory();

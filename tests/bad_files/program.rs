@@ -126,6 +126,7 @@ impl Answer {
     fn check_memory(&self, what: &[&str]) {
         let Self { resident_kb, .. } = *self;
         assert!(resident_kb > 0, "nothing was measured");
+        eprintln!("{what:?}: at most {resident_kb} kB resident");
         assert!(resident_kb < MAX_RESIDENT_KB, "{what:?} took {resident_kb} kB");
     }
 }
