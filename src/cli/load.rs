@@ -12,7 +12,9 @@ use clap::builder::PossibleValuesParser;
 use super::progress::Told;
 use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, note, write_json};
 use crate::extract::{self, EXTRACTORS, Extractor};
-use crate::ingest::{self, BulkWhen, Counts, LoadParams, LoadReport, Mapping, RejectClass};
+use crate::ingest::{
+    self, BulkWhen, Counts, Format, InputParams, LoadParams, LoadReport, Mapping, RejectClass,
+};
 use crate::store::GraphStore;
 
 /// How many refused rows are named on stderr.
@@ -46,6 +48,48 @@ impl ExtractorArgs {
             return Ok(None);
         }
         Ok(Some(extract::by_name(&self.extractor, self.model.as_deref())?))
+    }
+}
+
+/// How files are read.
+#[derive(clap::Args)]
+pub(super) struct InputArgs {
+    /// Format of standard input, and of files whose names tell none
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FileFormat>,
+    /// Bytes from which a row of text is too long, and refused
+    #[arg(long, default_value = "16MB", value_name = "BYTES", value_parser = parse_bytes)]
+    max_row: usize,
+}
+
+impl InputArgs {
+    pub fn params(&self) -> InputParams {
+        InputParams { format: self.format.map(Format::from), max_row_bytes: self.max_row }
+    }
+}
+
+/// As [`Format`].
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FileFormat {
+    Csv,
+    Tsv,
+    /// One object a line
+    Jsonl,
+    /// An array of objects
+    Json,
+    /// Not from standard input
+    Parquet,
+}
+
+impl From<FileFormat> for Format {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Csv => Self::Csv,
+            FileFormat::Tsv => Self::Tsv,
+            FileFormat::Jsonl => Self::JsonLines,
+            FileFormat::Json => Self::Json,
+            FileFormat::Parquet => Self::Parquet,
+        }
     }
 }
 
@@ -95,7 +139,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
 /// Load items and events from files; loading them again changes nothing twice
 #[derive(clap::Args)]
 #[command(after_help = "\
-Files: .csv .tsv .jsonl .ndjson, each also .gz or .zst, and .parquet. Refused rows go to
+Files: .csv .tsv .jsonl .ndjson .json, each also .gz or .zst, and .parquet. Refused rows go to
 DIR.rejects with the reason beside them; repair them there and load that file.
 
 A load that was ended goes on with --resume; a load is taken back with `predilect unload`, and
@@ -103,16 +147,19 @@ A load that was ended goes on with --resume; a load is taken back with `predilec
 
 Example:
   predilect load --store graph --items items.jsonl --events events.csv.gz --max-errors 10
-  predilect load --store graph --events may.csv --load-id may --resume --output json")]
+  predilect load --store graph --events 'logs/2025-*.csv.gz' --load-id logs --resume
+  zcat log.gz | predilect load --store graph --events - --format csv")]
 pub(super) struct Args {
     #[command(flatten)]
     store: StoreArg,
-    /// Files of items and articles, as JSON lines
+    /// Files of items and articles, as JSON; patterns such as 'items/*.jsonl.gz', or - for standard input
     #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present = "events")]
     items: Vec<PathBuf>,
-    /// Files of events
+    /// Files of events; patterns such as 'logs/*.csv.gz', or - for standard input
     #[arg(long, num_args = 1.., value_name = "FILE")]
     events: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// How the columns of event files are called
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
@@ -155,8 +202,9 @@ impl Args {
         let path = &self.store.store;
         let schema = schema(self.schema.as_deref())?;
         let params = LoadParams {
-            items: self.items.clone(),
-            events: self.events.clone(),
+            items: ingest::expand(&self.items)?,
+            events: ingest::expand(&self.events)?,
+            input: self.input.params(),
             mapping: self.mapping.as_deref().map(Mapping::read).transpose()?.unwrap_or_default(),
             max_errors: self.max_errors,
             rejects: match &self.rejects {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::load::{self, name_rejects, parse_bytes, parse_class};
+use super::load::{self, InputArgs, name_rejects, parse_bytes, parse_class};
 use super::progress::Told;
 use super::{ExitCode, Interrupts, Output, OutputArg, write_json};
 use crate::ingest::{self, LoadParams, Mapping, RejectClass, Validated};
@@ -24,6 +24,8 @@ pub(super) struct Args {
     /// Files of events
     #[arg(long, num_args = 1.., value_name = "FILE")]
     events: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// How the columns of event files are called
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
@@ -52,8 +54,9 @@ pub(super) struct Args {
 impl Args {
     pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let params = LoadParams {
-            items: self.items.clone(),
-            events: self.events.clone(),
+            items: ingest::expand(&self.items)?,
+            events: ingest::expand(&self.events)?,
+            input: self.input.params(),
             mapping: self.mapping.as_deref().map(Mapping::read).transpose()?.unwrap_or_default(),
             max_errors: self.max_errors,
             max_errors_of: self.max_errors_of.iter().copied().collect(),

@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::IngestError;
 use super::reject::Reject;
-use super::rows::Sink;
+use super::rows::{At, Sink};
 
 /// Rows to a chunk.
 const ROWS: usize = 10_000;
@@ -19,8 +19,8 @@ const TEXT_BYTES: usize = 16 << 20;
 /// Chunks that are read ahead.
 const AHEAD: usize = 2;
 
-/// Checked rows in the order of the file, each with its line (or Parquet row).
-pub(super) type Chunk<T> = Vec<(u64, Result<T, Reject>)>;
+/// Checked rows in the order of the file, each with its place.
+pub(super) type Chunk<T> = Vec<(At, Result<T, Reject>)>;
 
 /// Threads to check and sort rows with; none where one is enough.
 ///
@@ -41,7 +41,7 @@ pub(super) struct Rows<'a, C> {
     pub pool: Option<&'a ThreadPool>,
     /// Rows from the start that are passed over.
     pub skip: u64,
-    /// Checks the row of a line.
+    /// Checks the row of a place.
     pub check: C,
 }
 
@@ -57,11 +57,10 @@ impl<C> Rows<'_, C> {
         take: &mut dyn FnMut(Chunk<T>) -> Result<(), IngestError>,
     ) -> Result<(), IngestError>
     where
-        C: Fn(u64, R) -> Result<T, Reject> + Sync,
+        C: Fn(At, R) -> Result<T, Reject> + Sync,
     {
-        let check = |(line, row): (u64, Result<R, Reject>)| {
-            (line, row.and_then(|row| (self.check)(line, row)))
-        };
+        let check =
+            |(at, row): (At, Result<R, Reject>)| (at, row.and_then(|row| (self.check)(at, row)));
         let Some(pool) = self.pool else {
             return chunks(self.skip, read, weigh, &mut |chunk| {
                 take(chunk.into_iter().map(check).collect())
@@ -94,13 +93,13 @@ fn chunks<R>(
     take: &mut dyn FnMut(Chunk<R>) -> Result<(), IngestError>,
 ) -> Result<(), IngestError> {
     let (mut chunk, mut n_bytes) = (Vec::new(), 0);
-    read(&mut |line, row| {
+    read(&mut |at, row| {
         if skip > 0 {
             skip -= 1;
             return Ok(());
         }
         n_bytes += row.as_ref().map_or(0, weigh);
-        chunk.push((line, row));
+        chunk.push((at, row));
         if chunk.len() >= ROWS || n_bytes >= TEXT_BYTES {
             n_bytes = 0;
             take(std::mem::take(&mut chunk))?;

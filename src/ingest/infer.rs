@@ -28,7 +28,7 @@ pub struct Inferred {
 /// # Errors
 /// Those of reading the file; [`IngestError::Unreadable`] when it has no rows.
 pub fn infer(path: &Path, schema: &Schema) -> Result<Inferred, IngestError> {
-    rows::check(path)?;
+    rows::check(path, &rows::InputParams::default())?;
     let sample = rows::sample(path, ROWS)?;
     if sample.n_rows == 0 {
         let reason = "has no row to guess from; give a file with a header and some rows".to_owned();

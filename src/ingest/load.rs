@@ -16,11 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::ThreadPool;
 use serde::Serialize;
+use serde_json::Value;
 
 pub use self::bulk::BulkWhen;
 pub(super) use self::documents::changes;
 pub use self::documents::write_documents;
 use super::reject::{Reject, RejectClass, Tally};
+use super::rows::{At, InputParams};
 use super::{Backlog, Extracted, IngestError, Mapping, checked, extract_backlog, rows};
 use crate::event::{Document, Event, EventError, NodeKey, RawDocument, RawEvent};
 use crate::extract::Extractor;
@@ -34,10 +36,12 @@ const ADVICE: &str = "what was committed before stays, and loading again after t
 /// What to load and how.
 #[derive(Clone, Debug)]
 pub struct LoadParams {
-    /// Files of documents.
+    /// Files of documents; `-` is standard input.
     pub items: Vec<PathBuf>,
-    /// Files of events.
+    /// Files of events; `-` is standard input.
     pub events: Vec<PathBuf>,
+    /// How files are read.
+    pub input: InputParams,
     /// How the columns of event files are read.
     pub mapping: Mapping,
     /// How many rows may be refused before the load ends.
@@ -66,6 +70,7 @@ impl Default for LoadParams {
         Self {
             items: Vec::new(),
             events: Vec::new(),
+            input: InputParams::default(),
             mapping: Mapping::default(),
             max_errors: 100,
             rejects: PathBuf::from("rejects"),
@@ -86,8 +91,9 @@ impl LoadParams {
     /// # Errors
     /// [`IngestError::NotAFile`] and [`IngestError::Unreadable`], for the first that is not.
     pub fn check(&self) -> Result<(), IngestError> {
+        rows::check_stdin(self.items.iter().chain(&self.events))?;
         for (_, path) in self.files() {
-            rows::check(path)?;
+            rows::check(path, &self.input)?;
             if path.parent() == Some(&self.rejects) {
                 let reason = "lies in the folder that refused rows are written to; move it, or \
                               give another --rejects";
@@ -267,21 +273,32 @@ fn count(record: &mut LoadRecord, place: usize, class: RejectClass) {
 }
 
 /// The event that a row says, checked.
-pub(super) fn check_event(schema: &Schema, line: u64, raw: RawEvent) -> Result<Event, Reject> {
+pub(super) fn check_event(schema: &Schema, at: At, raw: RawEvent) -> Result<Event, Reject> {
     // Most rows are good: what a bad one said is kept only until the check is over.
     let kept = raw.clone();
-    raw.check(schema).map_err(|error| refused(line, &error, &kept))
+    raw.check(schema).map_err(|error| refused(at, &error, &kept))
 }
 
 /// The document that a row says, checked.
-pub(super) fn check_document(line: u64, raw: RawDocument) -> Result<(NodeKey, Document), Reject> {
+pub(super) fn check_document(at: At, raw: RawDocument) -> Result<(NodeKey, Document), Reject> {
     let kept = raw.clone();
-    raw.check().map_err(|error| refused(line, &error, &kept))
+    raw.check().map_err(|error| refused(at, &error, &kept))
 }
 
-/// Bytes of a document's texts.
+/// About how many bytes a document takes.
 pub(super) fn weigh_document(raw: &RawDocument) -> usize {
-    raw.text.values().flatten().map(String::len).sum()
+    let text = raw.text.values().flatten().map(String::len).sum::<usize>();
+    text + raw.attributes.values().map(weigh).sum::<usize>()
+}
+
+fn weigh(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(weigh).sum(),
+        Value::Object(fields) => fields.values().map(weigh).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    held + size_of::<Value>()
 }
 
 /// Bytes of an event's text.
@@ -290,28 +307,26 @@ pub(super) fn weigh_event(raw: &RawEvent) -> usize {
 }
 
 /// The refusal of a row by what is wrong with a field of it.
-fn refused(line: u64, error: &EventError, row: &impl Serialize) -> Reject {
+fn refused(at: At, error: &EventError, row: &impl Serialize) -> Reject {
     let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
-    Reject {
-        line,
-        field: Some(error.field().to_owned()),
-        reason: error.to_string(),
-        row,
-        raw: None,
-    }
+    Reject::of_row(at, error.field(), error.to_string(), row.unwrap_or_default())
 }
 
-/// The refusal of an event whose id another has.
-pub(super) fn conflict(line: u64, fact: &Fact) -> Reject {
-    let mut row = serde_json::Map::new();
-    if let Evidence::Event { event_id, .. } = &fact.evidence {
-        row.insert("event_id".to_owned(), event_id.clone().into());
+/// The refusal of an event whose id another has: the whole event, which only wants an id of its own.
+pub(super) fn conflict(schema: &Schema, at: At, fact: &Fact) -> Reject {
+    let mut row = RawEvent {
+        user: fact.source.name.clone(),
+        target: fact.target.name.clone(),
+        target_kind: Some(fact.target.kind.name().to_owned()),
+        action: schema.relation_name(fact.relation).to_owned(),
+        at: fact.at.to_string(),
+        ..RawEvent::default()
+    };
+    if let Evidence::Event { event_id, value, session, text, .. } = &fact.evidence {
+        row.event_id.clone_from(event_id);
+        (row.value, row.session, row.text) = (*value, session.clone(), text.clone());
     }
-    row.insert("user".to_owned(), fact.source.name.clone().into());
-    row.insert("target".to_owned(), fact.target.name.clone().into());
-    row.insert("target_kind".to_owned(), fact.target.kind.name().into());
-    row.insert("at".to_owned(), fact.at.to_string().into());
     let reason = "an event of this id and other content is in the store; give it an id of its own";
-    let field = Some("event_id".to_owned());
-    Reject { line, field, reason: reason.to_owned(), row: Some(row), raw: None }
+    let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
+    Reject::of_row(at, "event_id", reason, row.unwrap_or_default())
 }

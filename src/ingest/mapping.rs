@@ -22,6 +22,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::IngestError;
 use crate::event::RawEvent;
@@ -59,6 +60,11 @@ impl Mapping {
                     COLUMNS.join(", ")
                 )));
             }
+        }
+        if let Some(value) = mapping.constants.get("value")
+            && !value.parse().is_ok_and(f64::is_finite)
+        {
+            return Err(refuse(format!("constants.value = {value:?}; give a finite number")));
         }
         match mapping
             .times
@@ -124,6 +130,34 @@ impl Mapping {
             event.event_id = made_id(&event);
         }
         event
+    }
+
+    /// The same for a row of our columns that is refused, so that it can be loaded again without a mapping.
+    pub(super) fn complete_row(&self, mut row: Map<String, Value>) -> Map<String, Value> {
+        if !self.passes_over() && self.constants.is_empty() && self.times.is_empty() {
+            return row;
+        }
+        let text = |name: &str| match row.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        };
+        let known = RawEvent {
+            event_id: text("event_id"),
+            user: text("user"),
+            target: text("target"),
+            action: text("action"),
+            at: text("at"),
+            ..RawEvent::default()
+        };
+        let complete = self.complete(known);
+        let made = [("event_id", complete.event_id), ("at", complete.at)];
+        let constants = self.constants.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        for (name, value) in constants.chain(made.into_iter().filter(|(_, made)| !made.is_empty()))
+        {
+            row.insert(name.to_owned(), value.into());
+        }
+        row
     }
 }
 

@@ -4,6 +4,7 @@ mod backlog;
 mod catalogue;
 mod checked;
 mod edges;
+mod glob;
 mod infer;
 mod load;
 mod mapping;
@@ -28,10 +29,12 @@ use crate::store::StoreError;
 pub use backlog::{Backlog, Extracted, extract_backlog};
 pub use catalogue::Catalogue;
 pub use edges::{EdgeParams, EdgeReport, load_edges};
+pub use glob::expand;
 pub use infer::{Inferred, infer};
 pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_documents};
 pub use mapping::Mapping;
 pub use reject::RejectClass;
+pub use rows::{Format, InputParams};
 pub use unload::{UnloadReport, unload};
 pub use validate::{ValidateReport, Validated, validate};
 
@@ -61,6 +64,19 @@ pub enum IngestError {
         /// The file.
         path: PathBuf,
         /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The file breaks off: what is packed is damaged, or an array is never closed.
+    #[error(
+        "{path} at byte {byte}: {reason}; mend or fetch the file anew: batches that were committed before \
+         stay, and loading it again changes nothing twice"
+    )]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The byte of the file, as it is packed.
+        byte: u64,
+        /// What is wrong.
         reason: String,
     },
     /// More rows were refused than the caller allows.

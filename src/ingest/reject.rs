@@ -11,21 +11,52 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::IngestError;
+use super::rows::At;
 use crate::store::RejectsMark;
+
+/// Bytes that are kept of a row that could not be taken apart.
+const RAW_BYTES: usize = 64 << 10;
+/// Characters of a reason, which may repeat what it found.
+const REASON_CHARS: usize = 500;
 
 /// A row that was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reject {
-    /// The line in the file, from 1, or the row of a Parquet file.
-    pub line: u64,
+    /// Where the row begins.
+    pub at: At,
     /// The field at fault, where there is one.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// What is wrong and what to do.
     pub reason: String,
     /// The row's fields, as far as it could be taken apart.
     pub row: Option<Map<String, Value>>,
     /// The raw text of a row that could not be taken apart.
-    pub raw: Option<String>,
+    pub raw: Option<Box<str>>,
+}
+
+impl Reject {
+    /// A row that could not be taken apart.
+    pub fn of_raw(at: At, reason: impl Into<String>, raw: &[u8]) -> Self {
+        let raw = String::from_utf8_lossy(&raw[..raw.len().min(RAW_BYTES)]).into();
+        Self { at, field: None, reason: short(reason.into()), row: None, raw: Some(raw) }
+    }
+
+    /// A row with a field that is wrong.
+    pub fn of_row(at: At, field: &str, reason: impl Into<String>, row: Map<String, Value>) -> Self {
+        let (field, reason) = (Some(field.into()), short(reason.into()));
+        Self { at, field, reason, row: Some(row), raw: None }
+    }
+}
+
+/// The reason without its middle, if it is long: what to do stands at the end.
+pub(super) fn short(reason: String) -> String {
+    let n_chars = reason.chars().count();
+    if n_chars <= REASON_CHARS {
+        return reason;
+    }
+    let start = reason.chars().take(REASON_CHARS / 2);
+    let end = reason.chars().skip(n_chars - REASON_CHARS / 2);
+    start.chain([' ', '…', ' ']).chain(end).collect()
 }
 
 /// What kind of wrong a refused row is.
@@ -112,7 +143,7 @@ impl Tally {
             budget,
             rows,
             path: path.to_owned(),
-            line: reject.line,
+            line: reject.at.line,
             reason: reject.reason.clone(),
             advice: self.advice,
         })
@@ -174,10 +205,13 @@ impl Rejects {
         let mut row = reject.row.clone().unwrap_or_default();
         let mut why = json!({
             "file": from.display().to_string(),
-            "line": reject.line,
+            "line": reject.at.line,
             "class": class.name(),
             "reason": reject.reason,
         });
+        if let Some(byte) = reject.at.byte {
+            why["byte"] = json!(byte);
+        }
         if let Some(field) = &reject.field {
             why["field"] = json!(field);
         }

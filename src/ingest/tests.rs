@@ -111,11 +111,54 @@ fn bad_lines_of_json_are_told_by_line_and_column() {
         (b"[1,2]", "not a JSON object"),
         (b"{\"event_id\":\"\xff\"}", "not UTF-8"),
         (br#"{"event_id":"c","user":"u","target":"i","action":"view","at":"x"}"#, "`at` is"),
-        (br#"{"event_id":"c","user":7}"#, "invalid type"),
+        (br#"{"event_id":"c","user":7}"#, "`user` is the number 7; give a text"),
         (br#"{"event_id":"c","shop":"s"}"#, "unknown field `shop`"),
         (br#"{"event_id":"c","user":"u","value":1e999}"#, "out of range"),
     ] {
         check_row("", good, bad, "events.jsonl", says);
+    }
+}
+
+#[test]
+fn bad_items_are_told_by_line_byte_and_field() {
+    let deep = format!("{{\"id\":\"a\",\"attributes\":{}1{}}}", "[".repeat(9999), "]".repeat(9999));
+    for (bad, says) in [
+        (r#"{"id":7}"#, "`id` is the number 7; give a text"),
+        (r#"{"id":""}"#, "`id` is missing"),
+        (r#"{"id":"a","id":"b"}"#, "the key `id` is there twice"),
+        (r#"{"id":"a","kind":"shop"}"#, "`kind` is `shop`; known here: item"),
+        (r#"{"id":"a","kind":true}"#, "`kind` is true; give a text"),
+        (r#"{"id":"a","shop":1}"#, "unknown field `shop`; known: id, kind, text"),
+        (r#"{"id":"a","text":"words"}"#, "`text` is a text; give an object"),
+        (r#"{"id":"a","text":{"title":7}}"#, "`text.title` is the number 7; give a text"),
+        (r#"{"id":"a","text":{"title":"\ud800"}}"#, "not a JSON object"),
+        (r#"{"id":"a","attributes":[1]}"#, "`attributes` is a list; give an object"),
+        (r#"{"id":"a","attributes":{"a":{"b":1}}}"#, "must be a text, a number"),
+        (r#"{"id":"a","attributes":{"a":[[1]]}}"#, "must be a text, a number"),
+        (r#"{"id":"a","attributes":{"a":1e400}}"#, "number out of range"),
+        (r#"{"id":"a","attributes":{"a":"x\u0007"}}"#, "has a control character"),
+        (r#"{"id":"a","published_at":1.5}"#, "`published_at` is the number 1.5; give RFC 3339"),
+        (r#"{"id":"a","published_at":"soon"}"#, "`published_at` is"),
+        (&deep, "recursion limit exceeded"),
+    ] {
+        for (name, start, end) in [("i.jsonl", "", ""), ("i.json", "[", "]")] {
+            let folder = Folder::new();
+            let comma = if start.is_empty() { "" } else { "," };
+            let good = r#"{"id":"g","text":{"title":"Good"},"published_at":1735689600000}"#;
+            let text = format!("{start}{good}{comma}\n{bad}{comma}\n{good}{end}\n");
+            let items = vec![folder.file(name, text)];
+            let rejects = folder.0.path().join("rejects");
+            let params = LoadParams { items, rejects, ..LoadParams::default() };
+            let report = load(&memory(), None, &params, &mut |_| {}).unwrap();
+            let counts = report.items;
+            // Of a document that is there twice the last stays.
+            assert_eq!((counts.read, counts.rejected), (3, 1), "{says}");
+            let told = fs::read_to_string(&report.rejects[0]).unwrap();
+            let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+            let (why, byte) = (&told["_reject"], good.len() + start.len() + comma.len() + 1);
+            assert!(why["reason"].as_str().unwrap().contains(says), "{why} has no {says:?}");
+            assert_eq!((why["line"].as_u64(), why["byte"].as_u64()), (Some(2), Some(byte as u64)));
+        }
     }
 }
 
@@ -170,6 +213,7 @@ fn bad_mappings_are_refused() {
     let folder = Folder::new();
     for (text, says) in [
         ("[columns]\nshop = 'x'", "`shop` is no column; known: event_id"),
+        ("[constants]\nvalue = 'much'", "constants.value = \"much\"; give a finite number"),
         ("[times]\nat = 'days'", "known: at = \"s\" or \"ms\""),
         ("[other]", "unknown field"),
         ("columns", "expected"),
@@ -177,6 +221,60 @@ fn bad_mappings_are_refused() {
         let error = Mapping::read(&folder.file("m.toml", text)).err().unwrap().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+/// The rejects of `text` under `mapping`, changed by `repair`, load without a mapping and make the store that
+/// `right` makes with it.
+fn check_repair(mapping: &Mapping, name: &str, text: &str, right: &str, repair: [&str; 2]) {
+    let folder = Folder::new();
+    let store = memory();
+    let report = folder.load(&store, folder.file(name, text), mapping.clone(), 9).unwrap();
+    assert_eq!(report.events.rejected, 1, "{name}");
+    let rejects = fs::read_to_string(&report.rejects[0]).unwrap();
+    let repaired = folder.file("repaired.jsonl", rejects.replacen(repair[0], repair[1], 1));
+    let report = folder.load(&store, repaired, Mapping::default(), 0).unwrap();
+    assert_eq!(report.events.applied, 1, "{name}: {rejects}");
+    let other = memory();
+    folder.load(&other, folder.file(name, right), mapping.clone(), 0).unwrap();
+    let hash = |store: &GraphStore| store.view().stats().unwrap().content_hash;
+    assert_eq!(hash(&store), hash(&other), "{name}: {rejects}");
+}
+
+#[test]
+fn refused_rows_of_mapped_files_load_again_without_the_mapping() {
+    let folder = Folder::new();
+    let columns = "[columns]\nevent_id = 'id'\nuser = 'household'\ntarget = 'product'\nat = 'ts'\nvalue = 'mark'\n\
+                   [constants]\naction = 'rated'\n[times]\nat = 's'\n";
+    let mapping = Mapping::read(&folder.file("m.toml", columns)).unwrap();
+    let csv = |mark| format!("id,household,junk,product,ts,mark\ne1,h1,x,p1,1735689600,{mark}\n");
+    let repair = ["\"value\":\"NaN\"", "\"value\":\"7\""];
+    check_repair(&mapping, "b.csv", &csv("NaN"), &csv("7"), repair);
+    let json = |mark| {
+        format!(
+            "{{\"id\":\"e1\",\"household\":\"h1\",\"junk\":[],\"product\":\"p1\",\"ts\":1735689600,\"mark\":{mark}}}"
+        )
+    };
+    check_repair(&mapping, "b.jsonl", &json("\"NaN\""), &json("7"), repair);
+    let array = |mark| format!("[{}]", json(mark));
+    check_repair(
+        &mapping,
+        "b.json",
+        &array("true"),
+        &array("7"),
+        ["\"value\":true", "\"value\":7"],
+    );
+}
+
+#[test]
+fn an_event_whose_id_is_taken_loads_under_another() {
+    let rows = |id: &str| {
+        format!(
+            "event_id,user,target,action,at,value,session,text\n\
+             a,u,i,rated,2025-01-01T00:00:00Z,7,s,good\n{id},u,i,reviewed,2025-01-02T00:00:00Z,3,t,\"bad, too\"\n"
+        )
+    };
+    let repair = ["\"event_id\":\"a\"", "\"event_id\":\"b\""];
+    check_repair(&Mapping::default(), "e.csv", &rows("a"), &rows("b"), repair);
 }
 
 #[test]

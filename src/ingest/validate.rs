@@ -63,7 +63,8 @@ pub fn validate(
     let mut rejects = begin("items.jsonl")?;
     for path in &params.items {
         let rows = Rows { pool: pool.as_deref(), skip: 0, check: check_document };
-        rows.each_chunk(|sink| rows::documents(path, sink), weigh_document, &mut |chunk| {
+        let read = |sink: rows::Sink<'_, _>| rows::documents(path, &params.input, sink);
+        rows.each_chunk(read, weigh_document, &mut |chunk| {
             for (_, row) in chunk {
                 report.items.read += 1;
                 match row {
@@ -83,12 +84,13 @@ pub fn validate(
     let sorting = store.bulk_events(0, params.max_memory, pool.clone())?;
     let Some(mut sorting) = sorting else { return Ok(report) };
     for (file, path) in (0_u32..).zip(&params.events) {
-        let check = |line, raw| {
-            let fact = mutations::fact_of_event(check_event(store.schema(), line, raw)?);
-            Ok(Arrival::new(&fact, Place { file, line }))
+        let check = |at: rows::At, raw| {
+            let fact = mutations::fact_of_event(check_event(store.schema(), at, raw)?);
+            Ok(Arrival::new(&fact, Place { file, line: at.line, byte: at.byte }))
         };
         let rows = Rows { pool: pool.as_deref(), skip: 0, check };
-        let read = |sink: rows::Sink<'_, _>| rows::events(path, &params.mapping, sink);
+        let read =
+            |sink: rows::Sink<'_, _>| rows::events(path, &params.input, &params.mapping, sink);
         rows.each_chunk(read, weigh_event, &mut |chunk| {
             for (_, row) in chunk {
                 report.events.read += 1;
@@ -109,7 +111,8 @@ pub fn validate(
         if outcome == Outcome::Conflict && refused.is_ok() {
             report.events.rejected += 1;
             let path = &params.events[at.file as usize];
-            let reject = conflict(at.line, &fact);
+            let from = rows::At { line: at.line, byte: at.byte };
+            let reject = conflict(store.schema(), from, &fact);
             refused = tally.refuse(RejectClass::Duplicate, path, &reject, &mut rejects);
         }
     })?;

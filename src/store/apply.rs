@@ -15,7 +15,7 @@ use super::record::{
     Edge, EdgeKey, Evidence, EvidenceId, ExtractionState, Fact, Node, NodeId, Stamp, encode,
 };
 use super::view::View;
-use super::{Batch, Side, Space, StoreError, keyspace};
+use super::{Batch, Space, StoreError, keyspace};
 use crate::event::{Document, NodeKey};
 use crate::schema::NodeKind;
 

@@ -21,6 +21,8 @@ use crate::schema::NodeKind;
 
 /// Nodes that are known to be sorted already; when there are more, some are sorted twice.
 const KNOWN_NODES: usize = 1 << 20;
+/// Stands for the byte of a row that has none.
+const NO_BYTE: u64 = u64::MAX;
 
 /// Pairs between two looks at whether to go on.
 const HEEDED: u64 = 4096;
@@ -32,6 +34,8 @@ pub struct Place {
     pub file: u32,
     /// The line in it.
     pub line: u64,
+    /// The byte at which the line begins, where it has one.
+    pub byte: Option<u64>,
 }
 
 /// Events on their way into a store. Dropped before they are committed, they leave nothing.
@@ -89,17 +93,18 @@ impl GraphStore {
 
 /// An event as it is sorted, with its place.
 pub struct Arrival {
-    key: [u8; 28],
+    key: [u8; 36],
     value: Vec<u8>,
 }
 
 impl Arrival {
     /// An event's fact on its way to [`BulkEvents::add`].
     pub fn new(fact: &Fact, place: Place) -> Self {
-        let mut key = [0; 28];
+        let mut key = [0; 36];
         key[..16].copy_from_slice(&fact.stamp().id.0);
         key[16..20].copy_from_slice(&place.file.to_be_bytes());
-        key[20..].copy_from_slice(&place.line.to_be_bytes());
+        key[20..28].copy_from_slice(&place.line.to_be_bytes());
+        key[28..].copy_from_slice(&place.byte.unwrap_or(NO_BYTE).to_be_bytes());
         Self { key, value: encode(fact) }
     }
 }
@@ -215,8 +220,9 @@ impl FoldedEvents<'_> {
 fn arrival(key: &[u8]) -> Option<(EvidenceId, Place)> {
     let id = EvidenceId(key.get(..16)?.try_into().ok()?);
     let file = u32::from_be_bytes(key.get(16..20)?.try_into().ok()?);
-    let line = u64::from_be_bytes(key.get(20..)?.try_into().ok()?);
-    Some((id, Place { file, line }))
+    let line = u64::from_be_bytes(key.get(20..28)?.try_into().ok()?);
+    let byte = u64::from_be_bytes(key.get(28..)?.try_into().ok()?);
+    Some((id, Place { file, line, byte: Some(byte).filter(|&byte| byte != NO_BYTE) }))
 }
 
 /// What the events become: some of it can be written at once, the rest is sorted first.

@@ -32,7 +32,7 @@ fn a_store_without_room_is_read_and_not_written() {
 
     FREE.store(99, Ordering::Relaxed);
     let mut bulk = store.bulk_events(0, 1 << 20, None).unwrap().unwrap();
-    bulk.add(&Arrival::new(&facts[0], Place { file: 0, line: 1 })).unwrap();
+    bulk.add(&Arrival::new(&facts[0], Place { file: 0, line: 1, byte: None })).unwrap();
     refused(bulk.fold(&|| true, &mut |_, _, _| {}).map(|_| ()));
     refused(store.apply(&[Mutation::Add(facts[0].clone())]));
     assert_eq!(store.view().evidence().unwrap().count(), 0);

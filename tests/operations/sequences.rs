@@ -354,7 +354,7 @@ impl Three {
 fn in_bulk(store: &GraphStore, facts: &[Fact]) {
     let mut bulk: BulkEvents<'_> = store.bulk_events(0, 1 << 20, None).unwrap().unwrap();
     for (fact, line) in facts.iter().zip(1..) {
-        bulk.add(&Arrival::new(fact, Place { file: 0, line })).unwrap();
+        bulk.add(&Arrival::new(fact, Place { file: 0, line, byte: None })).unwrap();
     }
     let again = &mut |place, _, _| panic!("{place:?} came before");
     bulk.fold(&|| true, again).unwrap().commit(None).unwrap();

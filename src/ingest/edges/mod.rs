@@ -72,7 +72,7 @@ pub fn load_edges(
     params: &EdgeParams,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<EdgeReport, IngestError> {
-    params.files.iter().try_for_each(|path| rows::check(path))?;
+    params.files.iter().try_for_each(|path| rows::check(path, &rows::InputParams::default()))?;
     let mut report = match store.packed_edges()? {
         Some(packed) => pack(store.schema(), params, packed, progress)?,
         None => add(store, params, progress)?,

@@ -34,7 +34,8 @@ impl Loading<'_> {
                 continue;
             }
             let rows = Rows { pool: pool.as_deref(), skip, check: check_document };
-            rows.each_chunk(|sink| rows::documents(path, sink), weigh_document, &mut |chunk| {
+            let read = |sink: rows::Sink<'_, _>| rows::documents(path, &params.input, sink);
+            rows.each_chunk(read, weigh_document, &mut |chunk| {
                 self.put_items(place, path, chunk, &mut rejects, progress)
             })?;
             self.record.files[place].is_done = true;
@@ -113,9 +114,10 @@ impl Loading<'_> {
             if self.record.files[place].is_done {
                 continue;
             }
-            let check = |line, raw| check_event(schema, line, raw).map(mutations::of_event);
+            let check = |at, raw| check_event(schema, at, raw).map(mutations::of_event);
             let rows = Rows { pool: pool.as_deref(), skip, check };
-            let read = |sink: rows::Sink<'_, _>| rows::events(path, &params.mapping, sink);
+            let read =
+                |sink: rows::Sink<'_, _>| rows::events(path, &params.input, &params.mapping, sink);
             rows.each_chunk(read, weigh_event, &mut |chunk| {
                 self.put_events(place, path, chunk, rejects, progress)
             })?;
@@ -134,28 +136,29 @@ impl Loading<'_> {
     ) -> Result<(), IngestError> {
         let n_rows = chunk.len() as u64;
         let mut mutations = Vec::with_capacity(chunk.len());
-        // Of each row its line, and why it was refused, if it was.
+        // Of each row its place, and why it was refused, if it was.
         let mut rows = Vec::with_capacity(chunk.len());
-        for (line, row) in chunk {
+        for (at, row) in chunk {
             match row {
                 Ok(mutation) => {
                     mutations.push(mutation);
-                    rows.push((line, None));
+                    rows.push((at, None));
                 }
-                Err(reject) => rows.push((line, Some(reject))),
+                Err(reject) => rows.push((at, Some(reject))),
             }
         }
         let mut record = self.record.clone();
+        let schema = self.store.schema();
         let tally = &mut self.tally;
         let number = record.number;
         let applied = self.store.apply_for_load(number, &mutations, |outcomes| {
             let mut changes = outcomes.iter().zip(&mutations);
-            for (line, refused) in rows {
+            for (at, refused) in rows {
                 let (class, reject) = match refused {
                     Some(reject) => (reject.class(), reject),
                     None => match changes.next() {
                         Some((Outcome::Conflict, Mutation::Add(fact))) => {
-                            (RejectClass::Duplicate, conflict(line, fact))
+                            (RejectClass::Duplicate, conflict(schema, at, fact))
                         }
                         _ => continue,
                     },

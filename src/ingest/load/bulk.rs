@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::super::checked::Rows;
 use super::super::reject::Rejects;
-use super::super::{IngestError, mutations, rows};
+use super::super::rows::{self, At};
+use super::super::{IngestError, mutations};
 use super::{Loading, Progress, RejectClass, check_event, conflict, count, weigh_event};
 use crate::store::{Arrival, BulkEvents, Outcome, Place, StoreError};
 
@@ -42,6 +43,8 @@ impl Loading<'_> {
     /// The bytes of all files of events.
     fn n_bytes(&self) -> Result<u64, IngestError> {
         let size = |path: &PathBuf| match std::fs::metadata(path) {
+            // Nobody knows how much will come.
+            _ if rows::is_stdin(path) => Ok(0),
             Ok(metadata) => Ok(metadata.len()),
             Err(source) => Err(IngestError::Io { path: path.clone(), source }),
         };
@@ -62,12 +65,14 @@ impl Loading<'_> {
             let place = self.place(false, path);
             places.push(place);
             record.files[place].rows = 0;
-            let check = |line, raw| {
-                let fact = mutations::fact_of_event(check_event(schema, line, raw)?);
-                Ok(Arrival::new(&fact, Place { file, line }))
+            let check = |at: At, raw| {
+                let fact = mutations::fact_of_event(check_event(schema, at, raw)?);
+                let At { line, byte } = at;
+                Ok(Arrival::new(&fact, Place { file, line, byte }))
             };
             let rows = Rows { pool: pool.as_deref(), skip: 0, check };
-            let read = |sink: rows::Sink<'_, _>| rows::events(path, &params.mapping, sink);
+            let read =
+                |sink: rows::Sink<'_, _>| rows::events(path, &params.input, &params.mapping, sink);
             rows.each_chunk(read, weigh_event, &mut |chunk| {
                 let before = self.report.events.read;
                 record.files[place].rows += chunk.len() as u64;
@@ -89,13 +94,15 @@ impl Loading<'_> {
             })?;
             record.files[place].is_done = true;
         }
+        let schema = self.store.schema();
         let mut refused = Ok(());
         let goes_on = || params.heed().is_ok();
         let folded = bulk.fold(&goes_on, &mut |at, fact, outcome| {
             if outcome == Outcome::Conflict && refused.is_ok() {
                 self.report.events.rejected += 1;
                 let (file, class) = (at.file as usize, RejectClass::Duplicate);
-                let reject = conflict(at.line, &fact);
+                let from = At { line: at.line, byte: at.byte };
+                let reject = conflict(schema, from, &fact);
                 refused = self.tally.refuse(class, &params.events[file], &reject, rejects);
                 count(&mut record, places[file], class);
             }

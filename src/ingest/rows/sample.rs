@@ -1,7 +1,6 @@
 //! The first rows of a file, whatever its columns are called.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -10,7 +9,8 @@ use csv::{ByteRecord, ReaderBuilder};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
-use super::{Format, IngestError, format, open, unreadable};
+use super::json::{self, Rows};
+use super::{Format, IngestError, InputParams, Source, array, format, open, unreadable};
 
 /// Columns of a file with the texts of their first cells; an absent cell is empty.
 pub(in super::super) struct Sample {
@@ -27,13 +27,36 @@ impl Sample {
         let cells = columns.iter().map(|_| Vec::new()).collect();
         Self { columns, cells, n_rows: 0 }
     }
+
+    /// One more row, whatever its columns.
+    fn add(&mut self, row: Map<String, Value>) {
+        for (name, value) in row {
+            let place = self.columns.iter().position(|known| *known == name);
+            let place = place.unwrap_or_else(|| {
+                self.columns.push(name);
+                self.cells.push(vec![String::new(); self.n_rows]);
+                self.columns.len() - 1
+            });
+            self.cells[place].push(match value {
+                Value::Null => String::new(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            });
+        }
+        self.n_rows += 1;
+        for cells in &mut self.cells {
+            cells.resize(self.n_rows, String::new());
+        }
+    }
 }
 
 /// Reads the first `n_rows` rows of a file of events, and of those what can be read.
 pub(in super::super) fn sample(path: &Path, n_rows: usize) -> Result<Sample, IngestError> {
-    match format(path)? {
-        Format::Separated(separator) => separated(path, separator, n_rows),
-        Format::JsonLines => json(path, n_rows),
+    match format(path, &InputParams::default())? {
+        Format::Csv => separated(path, b',', n_rows),
+        Format::Tsv => separated(path, b'\t', n_rows),
+        Format::JsonLines => json(path, json::lines, n_rows),
+        Format::Json => json(path, array::elements, n_rows),
         Format::Parquet => parquet(path, n_rows),
     }
 }
@@ -44,10 +67,7 @@ fn separated(path: &Path, separator: u8, n_rows: usize) -> Result<Sample, Ingest
     let refused = |error: csv::Error| unreadable(path, error.to_string());
     let header = reader.byte_headers().map_err(refused)?;
     let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
-    let mut columns: Vec<String> = header.iter().map(text).collect();
-    if let Some(first) = columns.first_mut() {
-        *first = first.trim_start_matches('\u{feff}').to_owned();
-    }
+    let columns: Vec<String> = header.iter().map(text).collect();
     let mut sample = Sample::of(columns);
     let mut record = ByteRecord::new();
     while sample.n_rows < n_rows && reader.read_byte_record(&mut record).map_err(refused)? {
@@ -62,34 +82,20 @@ fn separated(path: &Path, separator: u8, n_rows: usize) -> Result<Sample, Ingest
     Ok(sample)
 }
 
-fn json(path: &Path, n_rows: usize) -> Result<Sample, IngestError> {
+fn json(path: &Path, rows: Rows, n_rows: usize) -> Result<Sample, IngestError> {
     let mut sample = Sample::of(Vec::new());
-    for line in BufReader::new(open(path)?).split(b'\n') {
-        if sample.n_rows == n_rows {
-            break;
+    let source = Source::open(path, &InputParams::default())?;
+    let read = rows(source, &mut |_, row| {
+        if let Ok(row) = row {
+            sample.add(row);
         }
-        let line = line.map_err(|source| IngestError::Io { path: path.to_owned(), source })?;
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
-        let Ok(row) = serde_json::from_slice::<Map<String, Value>>(line) else { continue };
-        for (name, value) in row {
-            let place = sample.columns.iter().position(|known| *known == name);
-            let place = place.unwrap_or_else(|| {
-                sample.columns.push(name);
-                sample.cells.push(vec![String::new(); sample.n_rows]);
-                sample.columns.len() - 1
-            });
-            sample.cells[place].push(match value {
-                Value::Null => String::new(),
-                Value::String(text) => text,
-                other => other.to_string(),
-            });
-        }
-        sample.n_rows += 1;
-        for cells in &mut sample.cells {
-            cells.resize(sample.n_rows, String::new());
-        }
+        // There is no need to read on.
+        if sample.n_rows < n_rows { Ok(()) } else { Err(IngestError::Interrupted) }
+    });
+    match read {
+        Err(error) if sample.n_rows < n_rows => Err(error),
+        _ => Ok(sample),
     }
-    Ok(sample)
 }
 
 fn parquet(path: &Path, n_rows: usize) -> Result<Sample, IngestError> {
