@@ -210,10 +210,10 @@ impl<'a> Change<'a> {
             if let Evidence::Event { text: Some(text), .. } = &fact.evidence {
                 self.reviews.insert(stamp.id, Some(ExtractionState::unread(text)));
             }
-        } else if let Some(known) = self.evidence(&edge, &stamp)? {
-            if known == fact.evidence || known.outweighs(&fact.evidence) {
-                return Ok(Outcome::Unchanged);
-            }
+        } else if let Some(known) = self.evidence(&edge, &stamp)?
+            && (known == fact.evidence || known.outweighs(&fact.evidence))
+        {
+            return Ok(Outcome::Unchanged);
         }
         self.touch(&fact.source)?;
         self.touch(&fact.target)?;

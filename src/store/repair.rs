@@ -6,12 +6,13 @@
 //! before the next reads, and none depends on having been ended: the same call goes on. Packed edges follow
 //! from nothing else: where their rows are damaged, the file of edges is to be loaded into a new store.
 
+mod report;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::graph_store::{GraphStore, SEQUENCE};
@@ -24,38 +25,10 @@ use super::{Batch, Pair, Space, StoreError, keyspace};
 use crate::event::{NodeKey, entity_name};
 use crate::schema::NodeKind;
 
+pub use self::report::{Lost, RepairReport};
+
 /// Changes to a batch.
 const CHUNK: u64 = 10_000;
-
-/// What a repair did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RepairReport {
-    /// Pieces of evidence that stand.
-    pub evidence: u64,
-    /// Records that follow from others and were made anew.
-    pub rebuilt: u64,
-    /// Records that followed from nothing and were removed.
-    pub removed: u64,
-    /// Records that were moved to the file of lost records.
-    pub lost: u64,
-    /// That file, where there is something in it.
-    pub lost_and_found: Option<PathBuf>,
-    /// Problems that are still there.
-    pub problems: u64,
-}
-
-/// A record that was taken out of a store, as its line in the file of lost records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Lost {
-    /// The space that it stood in.
-    pub space: &'static str,
-    /// Its key, in hexadecimal.
-    pub key: String,
-    /// Its value, in hexadecimal.
-    pub value: String,
-    /// Why it could not stay.
-    pub reason: &'static str,
-}
 
 /// Makes a store whole; what cannot stay is added to the JSON lines in `lost_and_found`.
 ///

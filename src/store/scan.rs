@@ -38,6 +38,9 @@ struct Record<'a> {
     surface: Option<&'a str>,
 }
 
+/// What is called with each edge and its record.
+type EachRecord<'a> = &'a mut dyn FnMut(EdgeKey, Option<Record<'_>>) -> Result<(), StoreError>;
+
 impl View<'_> {
     /// What tells this moment from every other, also of other stores on disk.
     ///
@@ -93,7 +96,7 @@ impl View<'_> {
         &self,
         start: NodeId,
         end: Option<NodeId>,
-        each: &mut dyn FnMut(EdgeKey, Option<Record<'_>>) -> Result<(), StoreError>,
+        each: EachRecord<'_>,
     ) -> Result<(), StoreError> {
         let end = end.map(keyspace::node);
         let end = end.as_ref().map(<[u8; 8]>::as_slice);

@@ -22,7 +22,8 @@ fn load_tells_what_became_of_the_rows() {
     let load = format!("load --store store {} --extractor lexicon", tiny_files());
     let first = folder.check(&load, 0);
     assert!(first.out.starts_with(
-        "items     10 read, 10 applied, 0 unchanged, 0 refused\n\
+        "load      load-1\n\
+         items     10 read, 10 applied, 0 unchanged, 0 refused\n\
          events    27 read, 27 applied, 0 unchanged, 0 refused\n\
          mentions  "
     ));

@@ -161,7 +161,7 @@ fn assert_noticed(found: &[(String, Found)], least: usize) {
     let silent: Vec<_> = found.iter().filter(|(_, found)| *found == Found::Silent).collect();
     assert!(silent.is_empty(), "{silent:#?}");
     let noticed = found.iter().filter(|(_, found)| *found != Found::Nothing).count();
-    println!("{noticed} of {} mutants did harm, and all of that was noticed", found.len());
+    eprintln!("{noticed} of {} mutants did harm, and all of that was noticed", found.len());
     assert!(noticed >= least, "only {noticed} of {} mutants did harm", found.len());
 }
 

@@ -141,7 +141,7 @@ fn a_store_with_spaces_of_a_newer_build_is_refused_as_one() {
     let folder = TempDir::new().unwrap();
     for (newer, expected) in [
         (true, "has format 99, this build reads"),
-        (false, "has a space `packed`, which this build does not know"),
+        (false, "has a space `tomorrow`, which this build does not know"),
     ] {
         let path = folder.path().join(newer.to_string());
         drop(GraphStore::open(&path, true, None).unwrap());
@@ -154,7 +154,7 @@ fn a_store_with_spaces_of_a_newer_build_is_refused_as_one() {
         let names = Space::ALL.map(Space::name);
         let options = rocksdb::Options::default();
         let db: rocksdb::DB = rocksdb::DB::open_cf(&options, &path, names).unwrap();
-        db.create_cf("packed", &options).unwrap();
+        db.create_cf("tomorrow", &options).unwrap();
         drop(db);
         let refused = GraphStore::open(&path, false, None).err().unwrap().to_string();
         assert!(refused.contains(expected), "{refused}");

@@ -15,7 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::super::IngestError;
-use super::super::rows::{open, unreadable};
+use super::super::rows::{self, Format, InputParams, open, unreadable};
 use super::nodes::Nodes;
 use super::{Row, TakeRows};
 use crate::schema::{NodeKind, RelationId, Schema, Timestamp};
@@ -61,13 +61,10 @@ impl Edges<'_> {
     /// # Errors
     /// [`IngestError::Unreadable`] names the row that is wrong; those of `take`.
     pub fn each(&self, nodes: &mut Nodes, take: TakeRows<'_>) -> Result<(), IngestError> {
-        let name = self.path.to_string_lossy().to_lowercase();
-        if name.ends_with(".parquet") {
-            self.parquet(nodes, take)
-        } else if name.trim_end_matches(".gz").trim_end_matches(".zst").ends_with(".csv") {
-            self.csv(nodes, take)
-        } else {
-            Err(self.wrong("edges come as .parquet or .csv (also .csv.gz, .csv.zst)"))
+        match rows::format(self.path, &InputParams::default())? {
+            Format::Parquet => self.parquet(nodes, take),
+            Format::Csv => self.csv(nodes, take),
+            _ => Err(self.wrong("edges come as .parquet or .csv (also .csv.gz, .csv.zst)")),
         }
     }
 

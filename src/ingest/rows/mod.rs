@@ -131,7 +131,7 @@ pub(super) fn check(path: &Path, input: &InputParams) -> Result<(), IngestError>
     }
 }
 
-fn format(path: &Path, input: &InputParams) -> Result<Format, IngestError> {
+pub(super) fn format(path: &Path, input: &InputParams) -> Result<Format, IngestError> {
     if is_stdin(path) {
         return match input.format {
             Some(Format::Parquet) => Err(unreadable(
