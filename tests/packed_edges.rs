@@ -8,8 +8,8 @@ use predilect::event::NodeKey;
 use predilect::ingest::{EdgeParams, EdgeReport, IngestError, load_edges};
 use predilect::schema::{NodeKind, RelationId, Timestamp};
 use predilect::store::{
-    Backend, Edge, EdgeKey, Evidence, Fact, GraphStore, Memory, Mutation, NodeId, Outcome, Rocks,
-    Space, Stamp, StoreError,
+    Backend, Edge, EdgeKey, Evidence, Fact, GraphStore, Memory, Mutation, NodeId, Outcome, Pair,
+    Rocks, Space, Stamp, StoreError,
 };
 
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -242,7 +242,7 @@ fn whatever_touches_a_packed_edge_finds_and_leaves_what_it_should() {
 }
 
 /// The pairs of the packed rows.
-fn packed(store: &GraphStore) -> Vec<(Box<[u8]>, Box<[u8]>)> {
+fn packed(store: &GraphStore) -> Vec<Pair> {
     let reader = store.backend().reader();
     reader.scan(Space::Packed, &[]).unwrap().map(Result::unwrap).collect()
 }
