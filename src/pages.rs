@@ -17,6 +17,16 @@ pub(crate) fn filled<T: Clone>(n: usize, value: T) -> Vec<T> {
     vector
 }
 
+/// As [`Vec::resize`]; more room than there is comes in huge pages.
+pub(crate) fn resize<T: Clone>(vector: &mut Vec<T>, n: usize, value: T) {
+    if n > vector.capacity() {
+        let mut larger = with_room(n.max(vector.capacity() * 2));
+        larger.append(vector);
+        *vector = larger;
+    }
+    vector.resize(n, value);
+}
+
 #[cfg(target_os = "linux")]
 fn ask_for_huge_pages<T>(vector: &Vec<T>) {
     /// The size of a huge page on most processors, and a multiple of every smaller page's.
@@ -44,5 +54,10 @@ mod tests {
             assert_eq!(filled(n, 7_u32), vec![7; n]);
         }
         assert_eq!(filled(10, ()).len(), 10);
+        let mut grown = vec![1];
+        for n in [3, 2, 4 << 20] {
+            resize(&mut grown, n, 1);
+            assert_eq!(grown, vec![1; n]);
+        }
     }
 }

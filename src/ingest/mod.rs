@@ -79,6 +79,11 @@ pub enum IngestError {
         /// What is wrong.
         reason: String,
     },
+    /// A file of edges had other rows when it was read again.
+    #[error(
+        "a file of edges was changed while it was read; load it again when nobody writes to it"
+    )]
+    Changed,
     /// More rows were refused than the caller allows.
     #[error(
         "more than {budget} {rows} were refused, the last at {path} line {line}: {reason}; {advice}"

@@ -231,6 +231,7 @@ fn of_ingest(error: &IngestError) -> (Code, &'static str) {
         IngestError::NotAFile { .. } => (Code::InvalidArgument, "NOT_A_FILE"),
         IngestError::Unreadable { .. } => (Code::InvalidArgument, "UNREADABLE_FILE"),
         IngestError::Broken { .. } => (Code::InvalidArgument, "BROKEN_FILE"),
+        IngestError::Changed => (Code::Aborted, "FILE_CHANGED"),
         IngestError::TooManyRejects { .. } => (Code::InvalidArgument, "TOO_MANY_REJECTS"),
         IngestError::Interrupted => (Code::Cancelled, "INTERRUPTED"),
         IngestError::LoadId { .. } => (Code::InvalidArgument, "BAD_LOAD_ID"),

@@ -17,7 +17,7 @@ use self::file::Edges;
 use self::nodes::Nodes;
 use super::load::Progress;
 use super::{IngestError, rows};
-use crate::pages::{filled, with_room};
+use crate::pages;
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::store::{Evidence, Fact, GraphStore, Mutation, Outcome, PackedEdges, PackedPiece, Side};
 
@@ -137,10 +137,10 @@ fn pack(
     // The rows in memory, for as long as they fit.
     let most_rows = params.max_memory / 2 / size_of::<Row>();
     // What is not written to takes no memory.
-    let mut kept = Some(with_room(most_rows));
+    let mut kept = Some(pages::with_room(most_rows));
     let mut degrees = [Vec::new(), Vec::new()];
     each_row(schema, params, &mut nodes, &mut |nodes, rows| {
-        degrees.iter_mut().for_each(|degrees| degrees.resize(nodes.len(), 0_u32));
+        degrees.iter_mut().for_each(|degrees| pages::resize(degrees, nodes.len(), 0_u32));
         for row in rows {
             degrees[0][row.source as usize] += 1;
             degrees[1][row.target as usize] += 1;
@@ -163,22 +163,25 @@ fn pack(
     report.nodes = ranks.order.len() as u64;
     packed.nodes(ranks.order.iter().map(|(id, place)| (*id, nodes.key(*place).clone())))?;
     let most = params.max_memory / 5 / size_of::<PackedPiece>();
+    let mut pieces = pages::with_room(most.min(report.read as usize));
     for (side, degrees) in [Side::Out, Side::In].into_iter().zip(degrees) {
-        let mut counts = vec![0; ranks.order.len()];
+        let mut counts = pages::filled(ranks.order.len(), 0);
         for (place, degree) in degrees.into_iter().enumerate() {
             counts[ranks.of[place] as usize] += degree as usize;
         }
         let mut first = 0;
         while first < counts.len() {
-            let mut part = Part::new(side, first, &counts[first..], most);
+            let mut part = Part::new(side, first, &counts[first..], most, &mut pieces);
             first = part.end();
             match &kept {
-                Some(rows) => part.put(rows),
-                None => each_row(schema, params, &mut nodes, &mut |_, rows| {
+                Some(rows) => part.put(rows)?,
+                None => each_row(schema, params, &mut nodes, &mut |nodes, rows| {
+                    if nodes.len() > ranks.of.len() {
+                        return Err(IngestError::Changed);
+                    }
                     let mut rows = rows.to_vec();
                     ranks.renumber(&mut rows);
-                    part.put(&rows);
-                    Ok(())
+                    part.put(&rows)
                 })?,
             }
             let n_written = part.write(&mut packed)?;
@@ -194,7 +197,7 @@ fn pack(
 }
 
 /// The rows of as many nodes as memory holds, on one side.
-struct Part {
+struct Part<'a> {
     side: Side,
     /// The first node.
     first: usize,
@@ -202,12 +205,19 @@ struct Part {
     starts: Vec<usize>,
     /// Where each node's next piece goes.
     next: Vec<usize>,
-    pieces: Vec<PackedPiece>,
+    /// Room for them, which was that of earlier parts.
+    pieces: &'a mut Vec<PackedPiece>,
 }
 
-impl Part {
+impl<'a> Part<'a> {
     /// Nodes from `first` on, which have so many rows each: at most `most` in all, but one node at least.
-    fn new(side: Side, first: usize, counts: &[usize], most: usize) -> Self {
+    fn new(
+        side: Side,
+        first: usize,
+        counts: &[usize],
+        most: usize,
+        pieces: &'a mut Vec<PackedPiece>,
+    ) -> Self {
         let mut starts = vec![0];
         let mut total = 0;
         for (node, count) in counts.iter().enumerate() {
@@ -217,7 +227,10 @@ impl Part {
             total += count;
             starts.push(total);
         }
-        let (next, pieces) = (starts.clone(), filled(total, PackedPiece::default()));
+        let next = starts.clone();
+        if pieces.len() < total {
+            pages::resize(pieces, total, PackedPiece::default());
+        }
         Self { side, first, starts, next, pieces }
     }
 
@@ -227,7 +240,10 @@ impl Part {
     }
 
     /// Puts rows, whose ends are ranks, to their nodes: those that are here.
-    fn put(&mut self, rows: &[Row]) {
+    ///
+    /// # Errors
+    /// [`IngestError::Changed`].
+    fn put(&mut self, rows: &[Row]) -> Result<(), IngestError> {
         let nodes = self.first..self.end();
         for &Row { source, target, relation, weight, at } in rows {
             let (owner, other) = match self.side {
@@ -235,16 +251,27 @@ impl Part {
                 Side::In => (target, source),
             };
             if nodes.contains(&(owner as usize)) {
-                let next = &mut self.next[owner as usize - self.first];
+                let node = owner as usize - self.first;
+                let next = &mut self.next[node];
+                if *next == self.starts[node + 1] {
+                    return Err(IngestError::Changed);
+                }
                 self.pieces[*next] = PackedPiece { relation, other, at, weight };
                 *next += 1;
             }
         }
+        Ok(())
     }
 
     /// Writes each node's row in order; of pieces of one edge and time the one that weighs most. Returns how
     /// many were written.
-    fn write(mut self, packed: &mut PackedEdges<'_>) -> Result<u64, IngestError> {
+    ///
+    /// # Errors
+    /// [`IngestError::Changed`]; those of the store.
+    fn write(self, packed: &mut PackedEdges<'_>) -> Result<u64, IngestError> {
+        if !self.starts[1..].iter().eq(&self.next[..self.next.len() - 1]) {
+            return Err(IngestError::Changed);
+        }
         let mut n_written = 0;
         let mut row = Vec::new();
         for (node, ends) in (self.first..).zip(self.starts.windows(2)) {

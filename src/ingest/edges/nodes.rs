@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use super::Row;
 use crate::event::{EventError, NodeKey};
+use crate::pages;
 use crate::schema::NodeKind;
 use crate::store::{NodeId, StoreError};
 
@@ -79,7 +80,7 @@ impl Nodes {
         if is_dense {
             let at = number as usize;
             if known.dense.len() <= at {
-                known.dense.resize(at + 1, None);
+                pages::resize(&mut known.dense, at + 1, None);
             }
             known.dense[at] = NonZeroU32::new(place + 1);
         } else {
@@ -112,7 +113,7 @@ impl Nodes {
     pub fn ranks(&self) -> Result<Ranks, StoreError> {
         let mut order: Vec<(NodeId, u32)> = self.keys.iter().map(NodeId::of).zip(0..).collect();
         order.sort_unstable();
-        let mut of = vec![0; order.len()];
+        let mut of = pages::filled(order.len(), 0);
         let mut rank = 0;
         for (at, &(id, place)) in order.iter().enumerate() {
             if let Some(&(before, first)) = at.checked_sub(1).map(|before| &order[before]) {
