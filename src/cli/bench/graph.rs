@@ -68,7 +68,7 @@ pub(super) struct PprArgs {
     #[arg(long, value_name = "FILE")]
     queries: PathBuf,
     /// Walks of a query; each number is measured by itself
-    #[arg(long, value_delimiter = ',', default_value = "3000,30000", value_name = "N,...",
+    #[arg(long, value_delimiter = ',', default_value = "3000,5500,30000,90000", value_name = "N,...",
           value_parser = clap::value_parser!(u32).range(1..))]
     walks: Vec<u32>,
     /// Queries whose answer is held against the exact one
