@@ -269,7 +269,8 @@ impl Client {
 
     /// Waits, while the connection is looked after.
     pub(super) fn pause(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // A timer is made inside of a runtime.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Has one entity, named `type:name`, read as another: as [`crate::engine::Engine::merge`], at

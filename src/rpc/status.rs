@@ -122,6 +122,15 @@ impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
         let mut refusal = Self::new(status.code(), "", status.message());
+        let mut cause = std::error::Error::source(&status);
+        while let Some(error) = cause {
+            // What a transport says is no more than that it failed; its causes say why.
+            let text = error.to_string();
+            if !refusal.message.contains(&text) {
+                refusal.message = format!("{}: {text}", refusal.message);
+            }
+            cause = error.source();
+        }
         if let Some(info) = details.error_info() {
             refusal.reason.clone_from(&info.reason);
             refusal.metadata = info.metadata.clone().into_iter().collect();
