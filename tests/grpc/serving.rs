@@ -177,13 +177,13 @@ fn rows_wait_for_a_server_that_has_too_many_calls() {
         at: "1767225600000".to_owned(),
         ..RawEvent::default()
     };
-    let busy = || {
+    let busy = |text: &'static str| {
         let mut ingest = server.ingest();
-        let slow = server.spawn(async move { ingest.upsert_nodes(upsert("a title")).await });
+        let slow = server.spawn(async move { ingest.upsert_nodes(upsert(text)).await });
         std::thread::sleep(Duration::from_millis(200));
         slow
     };
-    let slow = busy();
+    let slow = busy("a title");
     let begun = Instant::now();
     let mut sender = Sender::new(server.client(), Arc::default(), |_| {});
     let outcomes = sender.events(std::slice::from_ref(&event)).unwrap();
@@ -191,7 +191,7 @@ fn rows_wait_for_a_server_that_has_too_many_calls() {
     assert!(begun.elapsed() >= Duration::from_secs(1), "the server asks for a second");
     server.wait(slow).unwrap().unwrap();
     // Who is wanted to end does not wait.
-    let slow = busy();
+    let slow = busy("another");
     let begun = Instant::now();
     let mut sender = Sender::new(server.client(), Arc::new(true.into()), |_| {});
     let error = sender.events(&[event]).unwrap_err().to_string();
