@@ -290,7 +290,7 @@ fn a_killed_server_is_started_again_and_takes_the_rest() {
 }
 
 #[test]
-fn a_server_that_stays_away_is_told_with_what_it_acknowledged() {
+fn a_gone_server_is_told_with_what_it_acknowledged() {
     let (folder, plain) = with_files();
     let mut server = Server::on_new(&folder, "s", "off");
     let line = format!("load --server {} {FILES}", server.address);
