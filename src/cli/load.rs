@@ -1,4 +1,6 @@
-//! `predilect load`: files into a store.
+//! `predilect load`: files into a store, or to a server.
+
+mod server;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +12,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 
 use super::progress::Told;
-use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, note, write_json};
+use super::{ExitCode, Interrupts, Output, OutputArg, note, write_json};
 use crate::extract::{self, EXTRACTORS, Extractor};
 use crate::ingest::{
     self, BulkWhen, Counts, Format, InputParams, LoadParams, LoadReport, Mapping, RejectClass,
@@ -145,13 +147,25 @@ DIR.rejects with the reason beside them; repair them there and load that file.
 A load that was ended goes on with --resume; a load is taken back with `predilect unload`, and
 `predilect loads` lists them. What a file would do is told by `predilect validate`.
 
+With --server the rows go to a running `predilect serve`, whose extractor reads their texts; each
+counts once the server has it on disk. A load that was ended is sent again from the start.
+
 Example:
   predilect load --store graph --items items.jsonl --events events.csv.gz --max-errors 10
   predilect load --store graph --events 'logs/2025-*.csv.gz' --load-id logs --resume
-  zcat log.gz | predilect load --store graph --events - --format csv")]
+  zcat log.gz | predilect load --store graph --events - --format csv
+  predilect load --server http://127.0.0.1:7433 --events events.csv.gz")]
 pub(super) struct Args {
-    #[command(flatten)]
-    store: StoreArg,
+    /// Folder of the store
+    #[arg(long, value_name = "DIR", required_unless_present = "server")]
+    store: Option<PathBuf>,
+    /// A server that has the store open, such as <http://127.0.0.1:7433>
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with_all = ["store", "schema", "bulk", "max_memory", "extractor", "model"]
+    )]
+    server: Option<String>,
     /// Files of items and articles, as JSON; patterns such as 'items/*.jsonl.gz', or - for standard input
     #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present = "events")]
     items: Vec<PathBuf>,
@@ -188,7 +202,7 @@ pub(super) struct Args {
     /// Memory to sort in, such as 512MB
     #[arg(long, default_value = "1GB", value_name = "BYTES", value_parser = parse_bytes)]
     max_memory: usize,
-    /// Folder for refused rows, in place of the store's own name with `.rejects`
+    /// Folder for refused rows, in place of the store's own name with `.rejects`, or of `server.rejects`
     #[arg(long, value_name = "DIR")]
     rejects: Option<PathBuf>,
     #[command(flatten)]
@@ -199,26 +213,15 @@ pub(super) struct Args {
 
 impl Args {
     pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
-        let path = &self.store.store;
+        if self.server.is_some() && !self.is_without_id() {
+            return Ok(ExitCode::Misused);
+        }
+        let params = self.params(interrupts)?;
+        if let Some(url) = &self.server {
+            return self.send(url, &params, out);
+        }
+        let path = self.store.as_deref().unwrap_or(Path::new(""));
         let schema = schema(self.schema.as_deref())?;
-        let params = LoadParams {
-            items: ingest::expand(&self.items)?,
-            events: ingest::expand(&self.events)?,
-            input: self.input.params(),
-            mapping: self.mapping.as_deref().map(Mapping::read).transpose()?.unwrap_or_default(),
-            max_errors: self.max_errors,
-            rejects: match &self.rejects {
-                Some(folder) => folder.clone(),
-                None => beside(path)?,
-            },
-            bulk: self.bulk.into(),
-            max_memory: self.max_memory,
-            max_errors_of: self.max_errors_of.iter().copied().collect(),
-            id: self.load_id.clone(),
-            resume: self.resume,
-            jobs: self.jobs.map_or(LoadParams::default().jobs, usize::from),
-            interrupted: interrupts(),
-        };
         let extractor = self.extractor.build()?;
         // Refused before a store is made for nothing.
         params.check()?;
@@ -234,6 +237,28 @@ impl Args {
         }
         let rejected = report.items.rejected + report.events.rejected;
         Ok(if rejected > 0 { ExitCode::Rejects } else { ExitCode::Done })
+    }
+
+    fn params(&self, interrupts: Interrupts) -> anyhow::Result<LoadParams> {
+        Ok(LoadParams {
+            items: ingest::expand(&self.items)?,
+            events: ingest::expand(&self.events)?,
+            input: self.input.params(),
+            mapping: self.mapping.as_deref().map(Mapping::read).transpose()?.unwrap_or_default(),
+            max_errors: self.max_errors,
+            rejects: match (&self.rejects, &self.store) {
+                (Some(folder), _) => folder.clone(),
+                (None, Some(store)) => beside(store)?,
+                (None, None) => PathBuf::from("server.rejects"),
+            },
+            bulk: self.bulk.into(),
+            max_memory: self.max_memory,
+            max_errors_of: self.max_errors_of.iter().copied().collect(),
+            id: self.load_id.clone(),
+            resume: self.resume,
+            jobs: self.jobs.map_or(LoadParams::default().jobs, usize::from),
+            interrupted: interrupts(),
+        })
     }
 }
 
@@ -260,19 +285,24 @@ fn beside(store: &Path) -> anyhow::Result<PathBuf> {
 fn tell(out: &mut dyn Write, report: &LoadReport) -> anyhow::Result<()> {
     let how = if report.resumed { ", resumed" } else { "" };
     writeln!(out, "load      {}{how}", report.load_id)?;
-    for (what, counts) in [("items", &report.items), ("events", &report.events)] {
-        let Counts { read, applied, unchanged, rejected } = counts;
-        writeln!(
-            out,
-            "{what:<9} {read} read, {applied} applied, {unchanged} unchanged, {rejected} refused"
-        )?;
-    }
+    tell_counts(out, &report.items, &report.events)?;
     let found = &report.extraction;
     writeln!(out, "mentions  {} in {} documents", found.mentions, found.documents)?;
     if found.reviews > 0 {
         writeln!(out, "opinions  {} in {} reviews", found.opinions, found.reviews)?;
     }
     writeln!(out, "sequence  {}", report.sequence)?;
+    Ok(())
+}
+
+fn tell_counts(out: &mut dyn Write, items: &Counts, events: &Counts) -> anyhow::Result<()> {
+    for (what, counts) in [("items", items), ("events", events)] {
+        let Counts { read, applied, unchanged, rejected } = counts;
+        writeln!(
+            out,
+            "{what:<9} {read} read, {applied} applied, {unchanged} unchanged, {rejected} refused"
+        )?;
+    }
     Ok(())
 }
 

@@ -89,6 +89,17 @@ impl Engine {
     /// [`EngineError::Ingest`]; then no document was written, or all were and some still wait for
     /// extraction.
     pub fn upsert(&self, documents: Vec<(NodeKey, Document)>) -> Result<u64, EngineError> {
+        Ok(self.upsert_counted(documents)?.0)
+    }
+
+    /// As [`Engine::upsert`]; also how many documents changed the store.
+    ///
+    /// # Errors
+    /// Those of [`Engine::upsert`].
+    pub fn upsert_counted(
+        &self,
+        documents: Vec<(NodeKey, Document)>,
+    ) -> Result<(u64, u64), EngineError> {
         let _one_writer = lock(&self.writing);
         let documents: BTreeMap<_, _> = documents.into_iter().collect();
         let ids: BTreeSet<NodeId> = documents.keys().map(NodeId::of).collect();
@@ -100,7 +111,7 @@ impl Engine {
             None => None,
         };
         let documents = documents.into_iter().collect();
-        let (_, mut edges) = ingest::write_documents(&self.store, documents)?;
+        let (changed, mut edges) = ingest::write_documents(&self.store, documents)?;
         self.store.sync()?;
         if let Some((extractor, catalogue)) = catalogue {
             let view = self.store.view();
@@ -110,7 +121,8 @@ impl Engine {
             edges.extend(found.edges);
             *slot = Some(catalogue);
         }
-        self.advance(&ids.into_iter().collect::<Vec<_>>(), &edges)
+        let sequence = self.advance(&ids.into_iter().collect::<Vec<_>>(), &edges)?;
+        Ok((sequence, changed))
     }
 
     /// The catalogue as it is once `documents` are written.

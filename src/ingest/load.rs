@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::ThreadPool;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::bulk::BulkWhen;
 pub(super) use self::documents::changes;
@@ -30,8 +30,8 @@ use crate::schema::Schema;
 use crate::store::{Evidence, Fact, GraphStore, LoadRecord, LoadState};
 
 /// What to do where a budget is spent.
-const ADVICE: &str = "what was committed before stays, and loading again after the repair changes \
-                      nothing twice";
+pub(super) const ADVICE: &str = "what was committed before stays, and loading again after the repair changes \
+                                 nothing twice";
 
 /// What to load and how.
 #[derive(Clone, Debug)]
@@ -308,8 +308,13 @@ pub(super) fn weigh_event(raw: &RawEvent) -> usize {
 
 /// The refusal of a row by what is wrong with a field of it.
 fn refused(at: At, error: &EventError, row: &impl Serialize) -> Reject {
+    Reject::of_row(at, error.field(), error.to_string(), row_of(row))
+}
+
+/// The fields of a row.
+pub(super) fn row_of(row: &impl Serialize) -> Map<String, Value> {
     let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
-    Reject::of_row(at, error.field(), error.to_string(), row.unwrap_or_default())
+    row.unwrap_or_default()
 }
 
 /// The refusal of an event whose id another has: the whole event, which only wants an id of its own.
@@ -326,7 +331,11 @@ pub(super) fn conflict(schema: &Schema, at: At, fact: &Fact) -> Reject {
         row.event_id.clone_from(event_id);
         (row.value, row.session, row.text) = (*value, session.clone(), text.clone());
     }
+    conflict_of_row(at, &row)
+}
+
+/// As [`conflict`], of the event that `row` says.
+pub(super) fn conflict_of_row(at: At, row: &RawEvent) -> Reject {
     let reason = "an event of this id and other content is in the store; give it an id of its own";
-    let row = serde_json::to_value(row).ok().and_then(|row| row.as_object().cloned());
-    Reject::of_row(at, "event_id", reason, row.unwrap_or_default())
+    Reject::of_row(at, "event_id", reason, row_of(row))
 }

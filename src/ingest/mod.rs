@@ -13,6 +13,7 @@ pub mod opinion;
 mod reading;
 mod reject;
 mod rows;
+mod send;
 mod unload;
 mod validate;
 
@@ -35,6 +36,7 @@ pub use load::{BulkWhen, Counts, LoadParams, LoadReport, Progress, load, write_d
 pub use mapping::Mapping;
 pub use reject::RejectClass;
 pub use rows::{Format, InputParams};
+pub use send::{DocumentsTaken, Receiver, ReceiverError, RefusedRow, SendReport, send};
 pub use unload::{UnloadReport, unload};
 pub use validate::{ValidateReport, Validated, validate};
 
@@ -165,6 +167,9 @@ pub enum IngestError {
         /// The system's answer.
         message: String,
     },
+    /// Who takes rows in the store's place takes no more.
+    #[error(transparent)]
+    Receiver(ReceiverError),
     /// The mapping file is refused.
     #[error("mapping {path}: {reason}")]
     Mapping {

@@ -8,18 +8,18 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 use super::convert::{
-    duplicates_from, event_to, explanation_from, interest_from, key_to, kind_to, merge_from,
-    moment_to, path_from, recommendation_from, stats_from, there,
+    document_to, duplicates_from, event_to, explanation_from, interest_from, key_to, kind_to,
+    merge_from, moment_to, path_from, recommendation_from, stats_from, there,
 };
 use super::proto::admin_service_client::AdminServiceClient;
 use super::proto::graph_service_client::GraphServiceClient;
 use super::proto::ingest_service_client::IngestServiceClient;
 use super::proto::interest_service_client::InterestServiceClient;
 use super::proto::recommend_service_client::RecommendServiceClient;
-use super::proto::{self, write_event_result};
+use super::proto::{self, upsert_node_result, write_event_result};
 use super::{Refusal, RpcError};
 use crate::engine::Moment;
-use crate::event::{NodeKey, RawEvent};
+use crate::event::{Document, NodeKey, RawEvent};
 use crate::explain::Route;
 use crate::interest::{Explanation, Interest};
 use crate::link::{DuplicateParams, Duplicates};
@@ -41,6 +41,17 @@ const MAX_PAGE: usize = 1_000;
 pub struct EventsWritten {
     /// One per event, in order.
     pub outcomes: Vec<Result<Outcome, Refusal>>,
+    /// The token of the write. The client's own reads ask for it without being told.
+    pub written_at: String,
+}
+
+/// What became of documents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentsWritten {
+    /// One per document, in order.
+    pub outcomes: Vec<Result<(), Refusal>>,
+    /// How many changed the store.
+    pub changed: u64,
     /// The token of the write. The client's own reads ask for it without being told.
     pub written_at: String,
 }
@@ -198,21 +209,68 @@ impl Client {
         for event in events {
             outcomes.push(event_to(event).map(|event| sent.push(event)).map_err(Refusal::from));
         }
-        let mut results = Vec::new();
-        if !sent.is_empty() {
-            let request = proto::WriteEventsRequest { events: sent, ..Default::default() };
-            let mut client = IngestServiceClient::new(self.channel.clone());
-            let answer = self.wait(client.write_events(request))?;
-            results = answer.results;
-            self.token = answer.written_at;
-        }
+        let results = if sent.is_empty() { Vec::new() } else { self.send_events(sent)? };
         let mut results = results.into_iter();
-        let mut next = || outcome(there(results.next(), "results")?);
+        let mut next = || there(results.next(), "results");
         let outcomes = outcomes
             .into_iter()
             .map(|sent| sent.map_or_else(|refusal| Ok(Err(refusal)), |()| next()))
             .collect::<Result<_, RpcError>>()?;
         Ok(EventsWritten { outcomes, written_at: self.token.clone() })
+    }
+
+    /// Sends one call of events; one outcome per event.
+    pub(super) fn send_events(
+        &mut self,
+        events: Vec<proto::Event>,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, RpcError> {
+        let n_events = events.len();
+        let request = proto::WriteEventsRequest { events, ..Default::default() };
+        let mut client = IngestServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES);
+        let answer = self.wait(client.write_events(request))?;
+        self.token = answer.written_at;
+        all_there(answer.results.len(), n_events)?;
+        answer.results.into_iter().map(outcome).collect()
+    }
+
+    /// Writes documents, at most 1,000, each in place of an earlier one of the same node. What is wrong with
+    /// one is its own outcome.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`] when the whole call was, [`RpcError::Answer`].
+    pub fn upsert(
+        &mut self,
+        documents: Vec<(NodeKey, Document)>,
+    ) -> Result<DocumentsWritten, RpcError> {
+        let documents = documents.into_iter().map(|(key, document)| document_to(&key, document));
+        let (outcomes, changed) = self.send_documents(documents.collect())?;
+        Ok(DocumentsWritten { outcomes, changed, written_at: self.token.clone() })
+    }
+
+    /// Sends one call of documents; one outcome per document, and how many changed the store.
+    pub(super) fn send_documents(
+        &mut self,
+        documents: Vec<proto::Document>,
+    ) -> Result<(Vec<Result<(), Refusal>>, u64), RpcError> {
+        let n_documents = documents.len();
+        let mut client = IngestServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES);
+        let answer = self.wait(client.upsert_nodes(proto::UpsertNodesRequest { documents }))?;
+        self.token = answer.written_at;
+        all_there(answer.results.len(), n_documents)?;
+        let outcome = |result: proto::UpsertNodeResult| match there(result.result, "results")? {
+            upsert_node_result::Result::Ok(proto::Written {}) => Ok(Ok(())),
+            upsert_node_result::Result::Error(error) => Ok(Err(error.into())),
+        };
+        let outcomes = answer.results.into_iter().map(outcome).collect::<Result<_, RpcError>>()?;
+        Ok((outcomes, answer.changed_count.try_into().unwrap_or(0)))
+    }
+
+    /// Waits, while the connection is looked after.
+    pub(super) fn pause(&self, time: Duration) {
+        // A timer is made inside of a runtime.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Has one entity, named `type:name`, read as another: as [`crate::engine::Engine::merge`], at
@@ -276,6 +334,14 @@ impl Client {
         let answer = self.runtime.block_on(call).map_err(Refusal::from)?;
         Ok(answer.into_inner())
     }
+}
+
+/// Is there an answer for everything that was sent?
+fn all_there(found: usize, sent: usize) -> Result<(), RpcError> {
+    if found == sent {
+        return Ok(());
+    }
+    Err(RpcError::Answer { field: "results", found: format!("{found} of {sent}") })
 }
 
 fn outcome(result: proto::WriteEventResult) -> Result<Result<Outcome, Refusal>, RpcError> {

@@ -17,7 +17,7 @@ use crate::store::{Merge, Outcome};
 /// The most events of a call.
 pub(super) const MAX_EVENTS: usize = 10_000;
 /// The most documents of a call.
-const MAX_DOCUMENTS: usize = 1_000;
+pub(super) const MAX_DOCUMENTS: usize = 1_000;
 
 /// Answers through the door.
 pub(super) struct Ingest(pub Door);
@@ -138,9 +138,13 @@ fn upsert_nodes(
         };
         results.push(proto::UpsertNodeResult { result: Some(result) });
     }
-    let sequence =
-        if valid.is_empty() { engine.snapshot().sequence } else { engine.upsert(valid)? };
-    Ok(proto::UpsertNodesResponse { results, written_at: token_of(sequence) })
+    let (sequence, changed) = if valid.is_empty() {
+        (engine.snapshot().sequence, 0)
+    } else {
+        engine.upsert_counted(valid)?
+    };
+    let changed_count = i32::try_from(changed).unwrap_or(i32::MAX);
+    Ok(proto::UpsertNodesResponse { results, written_at: token_of(sequence), changed_count })
 }
 
 fn checked_document(

@@ -13,6 +13,7 @@ mod ingest;
 mod interest;
 mod recommend;
 mod request;
+mod send;
 mod server;
 mod status;
 
@@ -21,7 +22,8 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-pub use client::{Client, EventsWritten};
+pub use client::{Client, DocumentsWritten, EventsWritten};
+pub use send::Sender;
 pub use server::{ServeParams, Stop, serve};
 pub use status::Refusal;
 
@@ -77,6 +79,19 @@ pub enum RpcError {
     /// The server refused the call.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The server takes no more rows.
+    #[error(
+        "{items} items and {events} events were acknowledged, then: {source}; once the server \
+         answers, run the same command again: what is sent again changes nothing twice"
+    )]
+    Unsent {
+        /// Items that the server has.
+        items: u64,
+        /// Events that the server has.
+        events: u64,
+        /// Why it takes no more.
+        source: Box<RpcError>,
+    },
     /// The answer lacks what every answer has: the server is of another version.
     #[error("the answer's `{field}` is {found}; use a client and a server of one version")]
     Answer {

@@ -41,6 +41,9 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 /// A connection that does not answer for so long is closed.
 const KEEPALIVE_FOR: Duration = Duration::from_secs(20);
 
+/// The longest message that is taken unless [`ServeParams`] say other, in bytes.
+pub(super) const MAX_MESSAGE_BYTES: usize = 16 << 20;
+
 /// How to serve.
 #[derive(Clone, Debug)]
 pub struct ServeParams {
@@ -63,7 +66,7 @@ impl Default for ServeParams {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7433)),
-            max_message_bytes: 16 << 20,
+            max_message_bytes: MAX_MESSAGE_BYTES,
             workers: cores.max(4),
             max_calls: 1_024,
             grace: Duration::from_secs(30),

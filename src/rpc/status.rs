@@ -35,12 +35,14 @@ pub struct Refusal {
     pub field: Option<String>,
     /// Facts by name.
     pub metadata: Vec<(String, String)>,
+    /// After how long the server wants to be asked again.
+    pub(super) retry_in: Option<Duration>,
 }
 
 impl Refusal {
     pub(super) fn new(code: Code, reason: &str, message: impl Into<String>) -> Self {
         let (reason, message) = (reason.to_owned(), message.into());
-        Self { code, reason, message, field: None, metadata: Vec::new() }
+        Self { code, reason, message, field: None, metadata: Vec::new(), retry_in: None }
     }
 
     /// A field of a request holds what it may not.
@@ -56,6 +58,15 @@ impl Refusal {
     pub(super) fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.metadata.push((name.to_owned(), value.to_string()));
         self
+    }
+
+    /// May the same call succeed in a moment? So it may when the server wants to be asked again later, or
+    /// when no server answered: every refusal of a server has a reason.
+    pub(super) fn may_pass(&self) -> bool {
+        let unheard = [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::Internal];
+        self.retry_in.is_some()
+            || self.code == Code::Unavailable
+            || (self.reason.is_empty() && unheard.contains(&self.code))
     }
 
     /// The gRPC code, as `NOT_FOUND`.
@@ -94,7 +105,7 @@ impl Refusal {
     }
 
     pub(super) fn into_error(self) -> proto::Error {
-        let Self { code, reason, message, field, metadata: _ } = self;
+        let Self { code, reason, message, field, .. } = self;
         proto::Error { code: code.into(), message, reason, field: field.unwrap_or_default() }
     }
 }
@@ -111,11 +122,21 @@ impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
         let mut refusal = Self::new(status.code(), "", status.message());
+        let mut cause = std::error::Error::source(&status);
+        while let Some(error) = cause {
+            // What a transport says is no more than that it failed; its causes say why.
+            let text = error.to_string();
+            if !refusal.message.contains(&text) {
+                refusal.message = format!("{}: {text}", refusal.message);
+            }
+            cause = error.source();
+        }
         if let Some(info) = details.error_info() {
             refusal.reason.clone_from(&info.reason);
             refusal.metadata = info.metadata.clone().into_iter().collect();
             refusal.metadata.sort();
         }
+        refusal.retry_in = details.retry_info().and_then(|info| info.retry_delay);
         let violations = details.bad_request().map(|request| request.field_violations.as_slice());
         refusal.field = violations.and_then(|all| all.first()).map(|first| first.field.clone());
         refusal
@@ -126,7 +147,7 @@ impl From<proto::Error> for Refusal {
     fn from(error: proto::Error) -> Self {
         let proto::Error { code, message, reason, field } = error;
         let field = Some(field).filter(|field| !field.is_empty());
-        Self { code: code.into(), reason, message, field, metadata: Vec::new() }
+        Self { code: code.into(), reason, message, field, metadata: Vec::new(), retry_in: None }
     }
 }
 
@@ -242,6 +263,7 @@ fn of_ingest(error: &IngestError) -> (Code, &'static str) {
         }
         IngestError::OtherReader { .. } => (Code::FailedPrecondition, "OTHER_EXTRACTOR"),
         IngestError::Threads { .. } => (Code::ResourceExhausted, "NO_THREADS"),
+        IngestError::Receiver(_) => (Code::Unavailable, "RECEIVER_FAILED"),
         IngestError::Mapping { .. } => (Code::InvalidArgument, "BAD_MAPPING"),
         IngestError::Event(error) => of_event(error),
         IngestError::Store(error) => of_store(error),

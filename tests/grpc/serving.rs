@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use predilect::engine::{Engine, EngineError};
+use predilect::event::RawEvent;
+use predilect::ingest::Receiver;
 use predilect::rpc::proto::{GetStatsRequest, UpsertNodesRequest, WriteEventsRequest};
-use predilect::rpc::{Client, RpcError, ServeParams, serve};
-use predilect::store::{GraphStore, Memory, StoreError};
+use predilect::rpc::{Client, RpcError, Sender, ServeParams, serve};
+use predilect::store::{GraphStore, Memory, Outcome, StoreError};
 use tempfile::TempDir;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
@@ -161,6 +163,42 @@ fn calls_beyond_the_limit_are_told_to_come_again() {
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
     server.wait(slow).unwrap().unwrap();
     server.ok(server.admin().get_stats(GetStatsRequest {}));
+}
+
+#[test]
+fn rows_wait_for_a_server_that_has_too_many_calls() {
+    let params = ServeParams { max_calls: 1, workers: 1, ..ServeParams::default() };
+    let server = Server::slow(Duration::from_millis(800), params);
+    let event = RawEvent {
+        event_id: "e".to_owned(),
+        user: "nina".to_owned(),
+        target: "i".to_owned(),
+        action: "viewed".to_owned(),
+        at: "1767225600000".to_owned(),
+        ..RawEvent::default()
+    };
+    let busy = |text: &'static str| {
+        let mut ingest = server.ingest();
+        let slow = server.spawn(async move { ingest.upsert_nodes(upsert(text)).await });
+        std::thread::sleep(Duration::from_millis(200));
+        slow
+    };
+    let slow = busy("a title");
+    let begun = Instant::now();
+    let mut sender = Sender::new(server.client(), Arc::default(), |_| {});
+    let outcomes = sender.events(std::slice::from_ref(&event)).unwrap();
+    assert_eq!(outcomes, [Ok(Outcome::Applied)]);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "the server asks for a second");
+    server.wait(slow).unwrap().unwrap();
+    // Who is wanted to end does not wait.
+    let slow = busy("another");
+    let begun = Instant::now();
+    let mut sender = Sender::new(server.client(), Arc::new(true.into()), |_| {});
+    let error = sender.events(&[event]).unwrap_err().to_string();
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(error.starts_with("0 items and 0 events were acknowledged, then: "), "{error}");
+    assert!(error.contains("RESOURCE_EXHAUSTED"), "{error}");
+    server.wait(slow).unwrap().unwrap();
 }
 
 #[test]

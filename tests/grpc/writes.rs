@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use predilect::event::RawEvent;
+use predilect::event::{RawDocument, RawEvent};
 use predilect::rpc::proto::{
     AttributeValue, AttributeValues, Document, Durability, Error, Event, GetInterestsRequest,
     GetNodeRequest, ListEdgesRequest, NodeKind, ReadOptions, UpsertNodesRequest,
@@ -326,4 +326,32 @@ fn the_client_writes_and_then_reads_its_write() {
     assert_eq!(written.outcomes[2..], [Ok(Outcome::Unchanged), Ok(Outcome::Conflict)]);
     let moment = predilect::engine::Moment::default();
     assert!(!client.interests("nina", &moment, &[], 10).unwrap().is_empty());
+}
+
+#[test]
+fn the_client_writes_documents_and_hears_how_many_changed() {
+    let server = Server::tiny();
+    let mut client = server.client();
+    let document = |id: &str, title: &str| {
+        let text = [("title".to_owned(), Some(title.to_owned()))].into();
+        RawDocument { id: id.to_owned(), text, ..RawDocument::default() }.check().unwrap()
+    };
+    let mut unnamed = document("x", "x");
+    unnamed.0.name.clear();
+    let written =
+        client.upsert(vec![document("new", "New"), unnamed, document("newer", "Newer")]).unwrap();
+    assert_eq!(written.changed, 2);
+    assert_eq!((&written.outcomes[0], &written.outcomes[2]), (&Ok(()), &Ok(())));
+    let refusal = written.outcomes[1].as_ref().unwrap_err();
+    assert_eq!(refusal.field.as_deref(), Some("node.id"));
+    let again = client.upsert(vec![document("new", "New"), document("newer", "Newest")]).unwrap();
+    assert_eq!(again.changed, 1);
+    let request = GetNodeRequest {
+        node: Some(node(NodeKind::Item, "newer")),
+        read: fresh(&again.written_at),
+    };
+    assert_eq!(
+        server.ok(server.graph().get_node(request)).document.unwrap().text["title"],
+        "Newest"
+    );
 }
