@@ -72,13 +72,15 @@ fn bench_builds_and_walks_graphs() {
         let line = format!("khop --edges edges.csv --queries queries.txt --threads {threads}");
         assert_eq!(checks(&folder, &line), [named("khop2", 6), named("khop2cap", 6)]);
         let line = format!("ppr --edges edges.csv --queries queries.txt --threads {threads}");
-        assert_eq!(checks(&folder, &line), [named("ppr", 12), named("ppr", 12)]);
+        assert_eq!(checks(&folder, &line), [(); 4].map(|()| named("ppr", 12)));
     }
     for walk in ["walk --edges edges.csv --length 7", "walk --edges edges.csv --p 0.5 --q 2"] {
         let one = checks(&folder, walk);
         assert_eq!(one, checks(&folder, &format!("{walk} --threads 2")));
         assert_ne!(one, checks(&folder, &format!("{walk} --seed 2")));
     }
+    assert_eq!(checks(&folder, "load --edges edges.csv --store loaded"), [named("load", 5)]);
+    folder.refuses("bench load --edges edges.csv --store loaded", 1, "is there already");
     let text = folder.check("bench csr --edges edges.csv", 0).out;
     assert_eq!(text.lines().filter(|line| line.starts_with("csr ")).count(), 3, "{text}");
 }
