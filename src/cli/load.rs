@@ -55,7 +55,7 @@ impl ExtractorArgs {
 
 /// How files are read.
 #[derive(clap::Args)]
-pub(super) struct InputArgs {
+struct InputArgs {
     /// Format of standard input, and of files whose names tell none
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FileFormat>,
@@ -115,7 +115,7 @@ impl From<Bulk> for BulkWhen {
 }
 
 /// Reads `CLASS=N`.
-pub(super) fn parse_class(text: &str) -> Result<(RejectClass, u64), String> {
+fn parse_class(text: &str) -> Result<(RejectClass, u64), String> {
     let known = || RejectClass::ALL.map(RejectClass::name).join(", ");
     let refuse = || format!("give CLASS=N, such as field=10; classes: {}", known());
     let (class, n) = text.split_once('=').ok_or_else(refuse)?;
@@ -136,6 +136,53 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let number = digits.trim().parse::<usize>().ok().filter(|_| unit > 0);
     let bytes = number.and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(|| "give a number of bytes, such as 512MB or 2GB".to_owned())
+}
+
+/// Which rows to check, and how
+#[derive(clap::Args)]
+pub(super) struct RowsArgs {
+    /// Files of items and articles, as JSON; patterns such as 'items/*.jsonl.gz', or - for standard input
+    #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present = "events")]
+    items: Vec<PathBuf>,
+    /// Files of events; patterns such as 'logs/*.csv.gz', or - for standard input
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    events: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
+    /// How the columns of event files are called
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// How many rows may be refused
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    max_errors: u64,
+    /// How many rows of a class may be refused: syntax, field, duplicate; may be given again
+    #[arg(long, value_name = "CLASS=N", value_parser = parse_class)]
+    max_errors_of: Vec<(RejectClass, u64)>,
+    /// Threads that check rows and sort, in place of one per core; what comes of it is the same for any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    jobs: Option<u16>,
+    /// Memory to sort in, such as 512MB
+    #[arg(long, default_value = "1GB", value_name = "BYTES", value_parser = parse_bytes)]
+    max_memory: usize,
+}
+
+impl RowsArgs {
+    /// What was asked for; a load has more to say.
+    pub fn params(&self) -> anyhow::Result<LoadParams> {
+        let mapping = self.mapping.as_deref().map(Mapping::read).transpose()?;
+        let params = LoadParams::default();
+        Ok(LoadParams {
+            items: ingest::expand(&self.items)?,
+            events: ingest::expand(&self.events)?,
+            input: self.input.params(),
+            mapping: mapping.unwrap_or_default(),
+            max_errors: self.max_errors,
+            max_errors_of: self.max_errors_of.iter().copied().collect(),
+            max_memory: self.max_memory,
+            jobs: self.jobs.map_or(params.jobs, usize::from),
+            ..params
+        })
+    }
 }
 
 /// Load items and events from files; loading them again changes nothing twice
@@ -166,42 +213,21 @@ pub(super) struct Args {
         conflicts_with_all = ["store", "schema", "bulk", "max_memory", "extractor", "model"]
     )]
     server: Option<String>,
-    /// Files of items and articles, as JSON; patterns such as 'items/*.jsonl.gz', or - for standard input
-    #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present = "events")]
-    items: Vec<PathBuf>,
-    /// Files of events; patterns such as 'logs/*.csv.gz', or - for standard input
-    #[arg(long, num_args = 1.., value_name = "FILE")]
-    events: Vec<PathBuf>,
     #[command(flatten)]
-    input: InputArgs,
-    /// How the columns of event files are called
-    #[arg(long, value_name = "FILE")]
-    mapping: Option<PathBuf>,
+    rows: RowsArgs,
     /// Schema of a new store, in place of the shipped one
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// How many rows may be refused
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    max_errors: u64,
-    /// How many rows of a class may be refused: syntax, field, duplicate; may be given again
-    #[arg(long, value_name = "CLASS=N", value_parser = parse_class)]
-    max_errors_of: Vec<(RejectClass, u64)>,
     /// Id of the load, by which it is resumed or taken back; made up when left out
     #[arg(long, value_name = "ID")]
     load_id: Option<String>,
     /// Go on where an earlier part of the load ended: the one of --load-id, or the last of these files
     #[arg(long)]
     resume: bool,
-    /// Threads that check rows and sort, in place of one per core; the store is the same for any number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    jobs: Option<u16>,
     /// When events are sorted first and taken in at once, which a store without events allows: for
     /// large files, always, or never
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     bulk: Bulk,
-    /// Memory to sort in, such as 512MB
-    #[arg(long, default_value = "1GB", value_name = "BYTES", value_parser = parse_bytes)]
-    max_memory: usize,
     /// Folder for refused rows, in place of the store's own name with `.rejects`, or of `server.rejects`
     #[arg(long, value_name = "DIR")]
     rejects: Option<PathBuf>,
@@ -241,23 +267,16 @@ impl Args {
 
     fn params(&self, interrupts: Interrupts) -> anyhow::Result<LoadParams> {
         Ok(LoadParams {
-            items: ingest::expand(&self.items)?,
-            events: ingest::expand(&self.events)?,
-            input: self.input.params(),
-            mapping: self.mapping.as_deref().map(Mapping::read).transpose()?.unwrap_or_default(),
-            max_errors: self.max_errors,
             rejects: match (&self.rejects, &self.store) {
                 (Some(folder), _) => folder.clone(),
                 (None, Some(store)) => beside(store)?,
                 (None, None) => PathBuf::from("server.rejects"),
             },
             bulk: self.bulk.into(),
-            max_memory: self.max_memory,
-            max_errors_of: self.max_errors_of.iter().copied().collect(),
             id: self.load_id.clone(),
             resume: self.resume,
-            jobs: self.jobs.map_or(LoadParams::default().jobs, usize::from),
             interrupted: interrupts(),
+            ..self.rows.params()?
         })
     }
 }

@@ -22,6 +22,21 @@ const AHEAD: usize = 2;
 /// Checked rows in the order of the file, each with its place.
 pub(super) type Chunk<T> = Vec<(At, Result<T, Reject>)>;
 
+/// The rows of a chunk that are good, and of every row its place and why it was refused, if it was.
+pub(super) fn split<T>(chunk: Chunk<T>) -> (Vec<T>, Vec<(At, Option<Reject>)>) {
+    let (mut good, mut rows) = (Vec::with_capacity(chunk.len()), Vec::with_capacity(chunk.len()));
+    for (at, row) in chunk {
+        match row {
+            Ok(row) => {
+                good.push(row);
+                rows.push((at, None));
+            }
+            Err(reject) => rows.push((at, Some(reject))),
+        }
+    }
+    (good, rows)
+}
+
 /// Threads to check and sort rows with; none where one is enough.
 ///
 /// # Errors

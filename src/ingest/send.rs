@@ -13,7 +13,7 @@ use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::checked::{self, Chunk, Rows};
+use super::checked::{self, Chunk, Rows, split};
 use super::load::{ADVICE, check_document, conflict_of_row, row_of, weigh_document, weigh_event};
 use super::reject::{Reject, RejectClass, Rejects, Tally};
 use super::rows::{self, At};
@@ -203,18 +203,7 @@ impl Sending<'_> {
         rejects: &mut Rejects,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
-        let mut events = Vec::with_capacity(chunk.len());
-        // Of each row its place, and why it was refused, if it was.
-        let mut rows = Vec::with_capacity(chunk.len());
-        for (at, row) in chunk {
-            match row {
-                Ok(event) => {
-                    events.push(event);
-                    rows.push((at, None));
-                }
-                Err(reject) => rows.push((at, Some(reject))),
-            }
-        }
+        let (events, rows) = split(chunk);
         let outcomes =
             if events.is_empty() { Ok(Vec::new()) } else { self.receiver.events(&events) };
         let mut outcomes = self.answer(outcomes)?.into_iter().zip(events);

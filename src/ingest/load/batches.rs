@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::super::checked::{Chunk, Rows};
+use super::super::checked::{Chunk, Rows, split};
 use super::super::reject::Rejects;
 use super::super::{IngestError, mutations, rows};
 use super::{
@@ -135,18 +135,7 @@ impl Loading<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), IngestError> {
         let n_rows = chunk.len() as u64;
-        let mut mutations = Vec::with_capacity(chunk.len());
-        // Of each row its place, and why it was refused, if it was.
-        let mut rows = Vec::with_capacity(chunk.len());
-        for (at, row) in chunk {
-            match row {
-                Ok(mutation) => {
-                    mutations.push(mutation);
-                    rows.push((at, None));
-                }
-                Err(reject) => rows.push((at, Some(reject))),
-            }
-        }
+        let (mutations, rows) = split(chunk);
         let mut record = self.record.clone();
         let schema = self.store.schema();
         let tally = &mut self.tally;
