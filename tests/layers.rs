@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in reading order. A module may import itself and those above it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "pages",
     "schema",
     "event",
@@ -20,6 +20,7 @@ const ORDER: [&str; 22] = [
     "graph",
     "traverse",
     "embed",
+    "model",
     "snapshot",
     "explain",
     "interest",
@@ -49,6 +50,7 @@ const CONFINED: [(&[&str], &[&str]); 8] = [
             "ingest",
             "graph",
             "embed",
+            "model",
             "snapshot",
             "evaluate",
             "extract/bert",

@@ -1,5 +1,7 @@
 //! `predilect evaluate`: how good a model is on labelled texts.
 
+mod recommend;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,12 +27,14 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum What {
     Extract(ExtractArgs),
+    Recommend(recommend::Args),
 }
 
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         match &self.what {
             What::Extract(args) => args.run(out),
+            What::Recommend(args) => args.run(out),
         }
     }
 }

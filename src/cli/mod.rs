@@ -29,6 +29,7 @@ mod retract;
 mod serve;
 mod source;
 mod stats;
+mod stopwatch;
 mod train;
 mod unload;
 mod validate;

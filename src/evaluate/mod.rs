@@ -1,5 +1,6 @@
 //! How good answers are: what was found against what is there. Pure.
 
 mod extraction;
+pub mod recommend;
 
 pub use extraction::{EntityScores, ExtractionScores, RelationScores, Scores, TypeScores, score};

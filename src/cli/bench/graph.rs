@@ -11,9 +11,9 @@ use anyhow::ensure;
 use petgraph::Direction;
 use serde_json::{Map, Value, json};
 
+use super::super::stopwatch::{Stopwatch, peak_mib};
 use super::super::{ExitCode, Output, OutputArg};
 use super::edges::{EdgeList, EdgesArg, queries};
-use super::{Stopwatch, peak_mib};
 use crate::graph::{CompactGraph, NodeIndex};
 use crate::traverse::{
     Budget, NeighborhoodSizes, PprWalkParams, PprWalks, TraverseError, WalkParams, Walker,

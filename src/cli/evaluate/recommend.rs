@@ -1,0 +1,304 @@
+//! `predilect evaluate recommend`: how good recommendations are, by the protocols of published tables.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::cli::stopwatch::{Stopwatch, peak_mib};
+use crate::cli::{ExitCode, Output, OutputArg, write_json};
+use crate::evaluate::recommend::{
+    Behaviors, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, tune,
+};
+use crate::model::{self, Entry, Model, Params};
+
+/// Methods that every figure is put beside, where they apply.
+const FLOORS: &[&str] = &["popular", "item_cosine", "rp3beta", "ease"];
+
+/// The method that tunes the others and adds up the best.
+const BEST: &str = "best";
+
+/// Rank items for users whose next ones are known, and measure
+#[derive(clap::Args)]
+#[command(after_help = methods(), after_long_help = methods())]
+pub(crate) struct Args {
+    /// What the files are and what is ranked
+    #[arg(long, value_enum, value_name = "NAME")]
+    protocol: Protocol,
+    /// What to fit to: split
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
+    /// What to find: split, behaviors
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+    /// Layout of the lines of --train
+    #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
+    train_layout: LayoutArg,
+    /// Layout of the lines of --test
+    #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
+    test_layout: LayoutArg,
+    /// Each user's items, oldest first: leave-one-out
+    #[arg(long, value_name = "FILE")]
+    sequences: Option<PathBuf>,
+    /// Items' attributes: a JSON object of lists by item, or an item and an attribute a line
+    #[arg(long, value_name = "FILE")]
+    attributes: Option<PathBuf>,
+    /// A behaviour and its file, the weakest first: behaviors
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_behavior)]
+    behavior: Vec<(String, PathBuf)>,
+    /// The behaviour to predict: behaviors
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// What may be looked at to choose parameters: behaviors
+    #[arg(long, value_name = "FILE")]
+    valid: Option<PathBuf>,
+    /// The method, or `best`: those that apply, tuned and added up
+    #[arg(long, default_value = BEST, value_name = "NAME")]
+    method: String,
+    /// A parameter of the method
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_param)]
+    param: Vec<(String, f64)>,
+    /// Choose the method's parameters on a part cut from what there is to fit to
+    #[arg(long)]
+    tune: bool,
+    /// Methods to measure beside it, by commas; `none` for none
+    #[arg(long, value_delimiter = ',', default_values = FLOORS, value_name = "NAMES")]
+    beside: Vec<String>,
+    /// Places of a ranking that count
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    k: usize,
+    /// Seed of all choices
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    /// Given files: all items are ranked but those of the training part.
+    Split,
+    /// The last item of each sequence is to be found among all.
+    LeaveOneOut,
+    /// Several behaviours, one of which is to be predicted.
+    Behaviors,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LayoutArg {
+    /// As the lines show: tabs part a pair, blanks a list.
+    #[default]
+    Auto,
+    /// A user, then items.
+    Lists,
+    /// A user and an item, then anything.
+    Pairs,
+    /// A user, an item to find, then those to rank it among.
+    Negatives,
+}
+
+impl From<LayoutArg> for Layout {
+    fn from(layout: LayoutArg) -> Self {
+        match layout {
+            LayoutArg::Auto => Self::Auto,
+            LayoutArg::Lists => Self::Lists,
+            LayoutArg::Pairs => Self::Pairs,
+            LayoutArg::Negatives => Self::Negatives,
+        }
+    }
+}
+
+fn methods() -> String {
+    let mut text = "\
+Files may be packed (.gz, .zst). With --output json: recall, precision, hr, ndcg, map, mrr and more
+at --k, half of each one's 95 % interval, what the fit took, and the same of the methods beside it.
+
+Methods and their parameters:
+"
+    .to_owned();
+    for entry in model::MODELS {
+        text.push_str(&format!("  {:<14}{}\n", entry.name, entry.about));
+        for knob in entry.knobs {
+            text.push_str(&format!("    {:<12}{} [{}]\n", knob.name, knob.about, knob.default));
+        }
+    }
+    text.push_str("\
+\nExample:
+  predilect evaluate recommend --protocol split --train train.txt --test test.txt --method best --k 20
+  predilect evaluate recommend --protocol leave-one-out --sequences sequences.txt --method ease --tune");
+    text
+}
+
+fn parse_behavior(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("give NAME=FILE, such as view=view.tsv")?;
+    Ok((name.to_owned(), PathBuf::from(path)))
+}
+
+fn parse_param(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("give NAME=VALUE, such as l2=300")?;
+    let value = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
+    Ok((name.to_owned(), value))
+}
+
+/// A method's figures.
+struct Row {
+    name: String,
+    params: Value,
+    metrics: Metrics,
+    fit_s: (f64, Option<f64>),
+    rank_s: (f64, Option<f64>),
+}
+
+impl Args {
+    pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        if self.k == 0 {
+            bail!("--k must be at least 1");
+        }
+        let task = self.task()?;
+        let row = self.measure(&task)?;
+        let mut beside = Vec::new();
+        for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
+            let entry = model::by_name(name)?;
+            if (entry.applies)(&task.training) {
+                beside.push(self.one(&task, entry, &entry.defaults())?);
+            }
+        }
+        match self.output.output {
+            Output::Json => {
+                let mut answer = row.json();
+                answer["protocol"] =
+                    json!(self.protocol.to_possible_value().map(|name| name.get_name().to_owned()));
+                answer["seed"] = json!(self.seed);
+                answer["peak_mib"] = json!(peak_mib());
+                answer["beside"] = beside.iter().map(Row::json).collect();
+                write_json(out, &answer)?;
+            }
+            Output::Text => {
+                let k = self.k;
+                writeln!(
+                    out,
+                    "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9}   ± recall  cases {}",
+                    "method",
+                    format!("recall@{k}"),
+                    format!("prec@{k}"),
+                    format!("ndcg@{k}"),
+                    format!("mrr@{k}"),
+                    "coverage",
+                    row.metrics.n_cases
+                )?;
+                for row in std::iter::once(&row).chain(&beside) {
+                    row.text(out)?;
+                }
+                writeln!(out, "{}: {}", row.name, row.params)?;
+            }
+        }
+        Ok(ExitCode::Done)
+    }
+
+    fn task(&self) -> anyhow::Result<Task> {
+        let given = |path: &Option<PathBuf>, flag: &str| {
+            path.clone().with_context(|| format!("this protocol needs --{flag}"))
+        };
+        Ok(match self.protocol {
+            Protocol::Split => Split {
+                train: given(&self.train, "train")?,
+                train_layout: self.train_layout.into(),
+                test: given(&self.test, "test")?,
+                test_layout: self.test_layout.into(),
+                attributes: self.attributes.clone(),
+            }
+            .read()?,
+            Protocol::LeaveOneOut => LeaveOneOut {
+                sequences: given(&self.sequences, "sequences")?,
+                attributes: self.attributes.clone(),
+            }
+            .read()?,
+            Protocol::Behaviors => Behaviors {
+                behaviors: self.behavior.clone(),
+                target: self.target.clone().context("this protocol needs --target")?,
+                test: given(&self.test, "test")?,
+                valid: self.valid.clone(),
+            }
+            .read()?,
+        })
+    }
+
+    /// The method that was asked for.
+    fn measure(&self, task: &Task) -> anyhow::Result<Row> {
+        if self.method == BEST {
+            let watch = Stopwatch::start();
+            let best = best(task, self.k, self.seed)?;
+            let parts = best.parts().iter().map(|part| {
+                json!({"method": part.entry.name, "factor": part.factor, "params": part.params})
+            });
+            let params = parts.collect();
+            return Ok(self.row(task, BEST, params, &best, watch.stop()));
+        }
+        let entry = model::by_name(&self.method)?;
+        let mut params = entry.defaults();
+        if self.tune {
+            params = tune(entry, &task.validation(self.seed), &params, self.k, self.seed)?.params;
+        }
+        for (name, value) in &self.param {
+            params = params.with(entry.knob(name)?.name, *value);
+        }
+        self.one(task, entry, &params)
+    }
+
+    fn one(&self, task: &Task, entry: &Entry, params: &Params) -> anyhow::Result<Row> {
+        let watch = Stopwatch::start();
+        let model = (entry.fit)(&task.training, params, self.seed)?;
+        Ok(self.row(task, entry.name, json!(params), model.as_ref(), watch.stop()))
+    }
+
+    fn row(
+        &self,
+        task: &Task,
+        name: &str,
+        params: Value,
+        model: &dyn Model,
+        fit_s: (f64, Option<f64>),
+    ) -> Row {
+        let watch = Stopwatch::start();
+        let metrics = evaluate(model, task, self.k);
+        Row { name: name.to_owned(), params, metrics, fit_s, rank_s: watch.stop() }
+    }
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let of = &self.metrics;
+        json!({
+            "method": self.name, "params": self.params, "k": of.k, "n_cases": of.n_cases,
+            "recall": of.recall.mean, "precision": of.precision.mean, "hr": of.hr.mean,
+            "ndcg": of.ndcg.mean, "ndcg_uncut": of.ndcg_uncut.mean, "map": of.map.mean,
+            "mrr": of.mrr.mean,
+            "within": {
+                "recall": of.recall.within, "precision": of.precision.within, "hr": of.hr.within,
+                "ndcg": of.ndcg.within, "ndcg_uncut": of.ndcg_uncut.within, "map": of.map.within,
+                "mrr": of.mrr.within,
+            },
+            "coverage": of.coverage, "novelty": of.novelty, "diversity": of.diversity,
+            "popularity_bias": of.popularity_bias,
+            "fit_wall_s": self.fit_s.0, "fit_cpu_s": self.fit_s.1,
+            "users_per_cpu_s": self.rank_s.1.map(|s| of.n_cases as f64 / s.max(1e-9)),
+        })
+    }
+
+    fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let of = &self.metrics;
+        Ok(writeln!(
+            out,
+            "{:<14} {:>9.4} {:>9.4} {:>9.4} {:>9.4} {:>9.4}   {:.4}",
+            self.name,
+            of.recall.mean,
+            of.precision.mean,
+            of.ndcg.mean,
+            of.mrr.mean,
+            of.coverage,
+            of.recall.within
+        )?)
+    }
+}

@@ -1,0 +1,190 @@
+//! The best methods, tuned and added up.
+//!
+//! Every method that applies is tuned on a validation part cut from what there is to fit to; then
+//! weights are searched, one method after the other, for the sum that ranks that part best; then all
+//! that have weight are fitted anew to everything. The scores are brought to one scale by fixed
+//! factors, so a sum of linear methods is linear and every act's part of an answer exact.
+
+use rayon::prelude::*;
+
+use super::EvaluateError;
+use super::metric::Measures;
+use super::rank::first;
+use super::task::Task;
+use super::tune::tune;
+use crate::model::{Entry, MODELS, Model, Params, Query};
+
+/// Items of each method that the search over weights looks at, for each case.
+const POOL: usize = 100;
+
+/// Weights that the search tries for a method, beside those that have some already.
+const WEIGHTS: &[f32] = &[0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0];
+
+/// Times that the search goes through all methods.
+const ROUNDS: usize = 3;
+
+/// Methods added up.
+pub struct Best {
+    parts: Vec<Part>,
+}
+
+/// A method of a sum.
+pub struct Part {
+    /// The method.
+    pub entry: &'static Entry,
+    /// The values of its knobs.
+    pub params: Params,
+    /// What its scores are multiplied with.
+    pub factor: f32,
+    model: Box<dyn Model>,
+}
+
+impl Best {
+    /// The methods that have weight.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+}
+
+impl Model for Best {
+    fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
+        let mut own = vec![0.0; scores.len()];
+        for part in &self.parts {
+            own.fill(0.0);
+            part.model.score(query, &mut own);
+            for (score, value) in scores.iter_mut().zip(&own) {
+                *score += part.factor * value;
+            }
+        }
+    }
+}
+
+/// Tunes, weighs and fits.
+///
+/// # Errors
+/// [`EvaluateError::Model`].
+pub fn best(task: &Task, k: usize, seed: u64) -> Result<Best, EvaluateError> {
+    let validation = task.validation(seed);
+    let mut candidates: Vec<(&'static Entry, Params)> = Vec::new();
+    let mut columns: Vec<Box<dyn Model>> = Vec::new();
+    for entry in MODELS.iter().filter(|entry| (entry.applies)(&task.training)) {
+        let tuned = tune(entry, &validation, &entry.defaults(), k, seed)?;
+        columns.push((entry.fit)(&validation.training, &tuned.params, seed)?);
+        candidates.push((entry, tuned.params));
+    }
+    let factors = weigh(&validation, &columns, k);
+    drop(columns);
+    let mut parts = Vec::new();
+    for ((entry, params), factor) in candidates.into_iter().zip(factors) {
+        if factor != 0.0 {
+            let model = (entry.fit)(&task.training, &params, seed)?;
+            parts.push(Part { entry, params, factor, model });
+        }
+    }
+    Ok(Best { parts })
+}
+
+/// Scores of one case: the methods' scores of the items looked at, scaled, and which are relevant.
+struct Pooled {
+    /// `[n_items, n_methods]`.
+    scores: Vec<f32>,
+    hits: Vec<bool>,
+    n_relevant: usize,
+}
+
+/// Factors of the methods' scores, by coordinate ascent on the mean `ndcg` at `k`.
+fn weigh(validation: &Task, models: &[Box<dyn Model>], k: usize) -> Vec<f32> {
+    let pooled: Vec<Pooled> =
+        validation.cases.par_iter().map(|case| pool(validation, case, models)).collect();
+    let n = models.len();
+    let scales: Vec<f32> = (0..n)
+        .map(|method| {
+            let values = pooled.iter().flat_map(|of| of.scores.iter().skip(method).step_by(n));
+            let (sum, squares, count) =
+                values.fold((0.0, 0.0, 0.0), |(sum, squares, count), value| {
+                    let value = f64::from(*value);
+                    (sum + value, squares + value * value, count + 1.0)
+                });
+            let mean: f64 = sum / f64::max(count, 1.0);
+            let deviation = (squares / f64::max(count, 1.0) - mean * mean).max(0.0).sqrt();
+            if deviation > 0.0 { 1.0 / deviation as f32 } else { 0.0 }
+        })
+        .collect();
+    let measure = |weights: &[f32]| -> f64 {
+        let factors: Vec<f32> = weights.iter().zip(&scales).map(|(w, s)| w * s).collect();
+        let sum: f64 =
+            pooled.par_iter().map(|of| of.ndcg(&factors, k)).collect::<Vec<_>>().iter().sum();
+        sum / pooled.len().max(1) as f64
+    };
+    let alone: Vec<f64> = (0..n).map(|method| measure(&unit(n, method))).collect();
+    let Some(start) = (0..n).max_by(|a, b| alone[*a].total_cmp(&alone[*b]).then(b.cmp(a))) else {
+        return Vec::new();
+    };
+    let (mut weights, mut reached) = (unit(n, start), alone[start]);
+    for _ in 0..ROUNDS {
+        let before = reached;
+        for method in 0..n {
+            for weight in WEIGHTS {
+                let mut tried = weights.clone();
+                tried[method] = *weight;
+                if tried.iter().all(|weight| *weight == 0.0) {
+                    continue;
+                }
+                let ndcg = measure(&tried);
+                if ndcg > reached + 1e-6 {
+                    (weights, reached) = (tried, ndcg);
+                }
+            }
+        }
+        if reached == before {
+            break;
+        }
+    }
+    weights.iter().zip(&scales).map(|(weight, scale)| weight * scale).collect()
+}
+
+fn unit(n: usize, at: usize) -> Vec<f32> {
+    (0..n).map(|method| if method == at { 1.0 } else { 0.0 }).collect()
+}
+
+fn pool(task: &Task, case: &super::Case, models: &[Box<dyn Model>]) -> Pooled {
+    let n_items = task.training.interactions.n_items();
+    let mut items = Vec::new();
+    let mut columns = Vec::new();
+    for model in models {
+        let mut scores = vec![0.0; n_items];
+        model.score(&task.query(case), &mut scores);
+        let mut ranked = scores.clone();
+        items.extend(first(task, case, &mut ranked, POOL));
+        columns.push(scores);
+    }
+    items.extend(&case.relevant);
+    items.sort_unstable();
+    items.dedup();
+    Pooled {
+        scores: items
+            .iter()
+            .flat_map(|item| columns.iter().map(|scores| scores[*item as usize]))
+            .collect(),
+        hits: items.iter().map(|item| case.relevant.binary_search(item).is_ok()).collect(),
+        n_relevant: case.relevant.len(),
+    }
+}
+
+impl Pooled {
+    fn ndcg(&self, factors: &[f32], k: usize) -> f64 {
+        let sums = self
+            .scores
+            .chunks_exact(factors.len())
+            .map(|row| row.iter().zip(factors).map(|(score, factor)| score * factor).sum::<f32>());
+        let mut order: Vec<(f32, usize)> = sums.zip(0..).collect();
+        let better = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if order.len() > k && k > 0 {
+            order.select_nth_unstable_by(k - 1, better);
+            order.truncate(k);
+        }
+        order.sort_unstable_by(better);
+        let hits: Vec<bool> = order.iter().map(|(_, at)| self.hits[*at]).collect();
+        Measures::of(&hits, k, self.n_relevant).ndcg
+    }
+}

@@ -1,0 +1,156 @@
+//! What to fit to, and what to find.
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::model::{Act, Query, Training};
+
+/// Which items a case ranks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pool {
+    /// All but those that the user already did the behaviour to predict to.
+    Unseen,
+    /// These, the relevant ones among them.
+    Given(Vec<u32>),
+}
+
+/// One user, and what they did next.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The user; none for somebody that the model was not fitted to.
+    pub user: Option<u32>,
+    /// What somebody new did, oldest first; the others' acts are those that the model was fitted to.
+    pub acts: Vec<Act>,
+    /// The items to find, ascending.
+    pub relevant: Vec<u32>,
+    /// What is ranked.
+    pub pool: Pool,
+}
+
+impl Case {
+    /// Of a user that the model is fitted to.
+    pub fn known(user: u32, mut relevant: Vec<u32>) -> Self {
+        relevant.sort_unstable();
+        relevant.dedup();
+        Self { user: Some(user), acts: Vec::new(), relevant, pool: Pool::Unseen }
+    }
+}
+
+/// How the cases were cut from what people did; a validation part is cut from the rest likewise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Holdout {
+    /// A share of each user's items, at random.
+    Share(f64),
+    /// Each user's last act.
+    Last,
+    /// Each user's last new item of the behaviour to predict, with all that they did to it.
+    LastTarget,
+    /// One item of each user, at random, ranked among as many others.
+    Among(usize),
+}
+
+/// A protocol's data.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// What models are fitted to.
+    pub training: Training,
+    /// What they should find.
+    pub cases: Vec<Case>,
+    /// How the cases were cut.
+    pub holdout: Holdout,
+}
+
+impl Task {
+    /// What `case` asks a model.
+    pub fn query<'a>(&'a self, case: &'a Case) -> Query<'a> {
+        let acts = match case.user {
+            Some(user) => self.training.interactions.of(user),
+            None => &case.acts,
+        };
+        Query { user: case.user, acts }
+    }
+
+    /// The same cut once more: cases from what there is to fit to, and the rest of it.
+    ///
+    /// Users with a single act keep it. Deterministic for a seed.
+    pub fn validation(&self, seed: u64) -> Self {
+        let training = &self.training;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut cases = Vec::new();
+        for user in 0..training.interactions.n_users() as u32 {
+            let acts = training.interactions.of(user);
+            let relevant = self.held_out(acts, &mut random);
+            if relevant.is_empty() {
+                continue;
+            }
+            let mut case = Case::known(user, relevant);
+            if let Holdout::Among(n) = self.holdout {
+                case.pool = Pool::Given(self.drawn(acts, &case.relevant, n, &mut random));
+            }
+            cases.push(case);
+        }
+        let mut relevant: Vec<&[u32]> = vec![&[]; training.interactions.n_users()];
+        for case in &cases {
+            if let Some(user) = case.user {
+                relevant[user as usize] = &case.relevant;
+            }
+        }
+        let last = self.holdout == Holdout::Last;
+        let rest = training.interactions.filter(|user, act| {
+            let held = relevant[user as usize].binary_search(&act.item).is_ok();
+            // A sequence may hold an item twice: only its last place is what comes next.
+            let latest = training.interactions.of(user).last() == Some(act);
+            !(held && (!last || latest))
+        });
+        Self { training: training.with(rest), cases, holdout: self.holdout }
+    }
+
+    /// The items of a user to hold out; none when too little would be left.
+    fn held_out(&self, acts: &[Act], random: &mut ChaCha8Rng) -> Vec<u32> {
+        let target = self.training.target;
+        let mut items: Vec<u32> =
+            acts.iter().filter(|act| act.behavior == target).map(|act| act.item).collect();
+        match self.holdout {
+            Holdout::Last => {
+                acts.last().filter(|_| acts.len() > 1).map(|a| a.item).into_iter().collect()
+            }
+            Holdout::LastTarget => {
+                let last = items.last().copied();
+                let other = |item| acts.iter().any(|act| act.item != item);
+                last.filter(|item| other(*item)).into_iter().collect()
+            }
+            Holdout::Share(_) | Holdout::Among(_) => {
+                items.sort_unstable();
+                items.dedup();
+                let n = match self.holdout {
+                    Holdout::Share(share) => (items.len() as f64 * share).round() as usize,
+                    _ => 1,
+                };
+                if items.len() < 2 {
+                    return Vec::new();
+                }
+                items.shuffle(random);
+                items.truncate(n.min(items.len() - 1));
+                items
+            }
+        }
+    }
+
+    /// The relevant items and `n` others that the user did not touch.
+    fn drawn(&self, acts: &[Act], relevant: &[u32], n: usize, random: &mut ChaCha8Rng) -> Vec<u32> {
+        let n_items = self.training.interactions.n_items() as u32;
+        let mut touched: Vec<u32> = acts.iter().map(|act| act.item).collect();
+        touched.sort_unstable();
+        let mut pool = relevant.to_vec();
+        let wanted = (n + relevant.len()).min((n_items as usize).saturating_sub(touched.len()));
+        while pool.len() < wanted {
+            let item = random.random_range(0..n_items);
+            if touched.binary_search(&item).is_err() && !pool.contains(&item) {
+                pool.push(item);
+            }
+        }
+        pool.sort_unstable();
+        pool
+    }
+}

@@ -1,0 +1,57 @@
+//! The linear model that best gives each item back from the others, in closed form.
+//!
+//! Source: Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019, equation 8.
+
+use rayon::prelude::*;
+
+use super::{Dense, Entry, Knob, Model, ModelError, Neighbors, Params, Sparse, Training};
+
+/// Items above which the dense matrix takes too much room: 4 GiB.
+const MOST_ITEMS: usize = 32_768;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "ease",
+    about: "each item from the others, by least squares",
+    knobs: &[Knob {
+        name: "l2",
+        about: "weight of the squares of the coefficients",
+        default: 200.0,
+        grid: &[50.0, 100.0, 200.0, 400.0, 800.0],
+    }],
+    applies: |training| training.interactions.n_items() <= MOST_ITEMS,
+    fit,
+};
+
+fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
+    if training.interactions.n_items() > MOST_ITEMS {
+        return Err(ModelError::Lacking { method: "ease", needs: "at most 32,768 items" });
+    }
+    let users = training.matrix();
+    let mut inverse = gram(&users.transposed(), &users);
+    let n_items = users.n_columns();
+    for item in 0..n_items {
+        inverse.row_mut(item)[item] += params.get("l2") as f32;
+    }
+    inverse.invert_positive_definite();
+    let diagonal: Vec<f32> = (0..n_items).map(|item| inverse.row(item)[item]).collect();
+    inverse.par_rows_mut().enumerate().for_each(|(item, row)| {
+        for (value, scale) in row.iter_mut().zip(&diagonal) {
+            *value /= -scale;
+        }
+        row[item] = 0.0;
+    });
+    Ok(Box::new(Neighbors::dense(inverse, training.target)))
+}
+
+/// Items by items: how many users did both.
+fn gram(items: &Sparse, users: &Sparse) -> Dense {
+    let mut gram = Dense::zeros(users.n_columns(), users.n_columns());
+    gram.par_rows_mut().enumerate().for_each(|(item, row)| {
+        for (user, left) in items.cells(item) {
+            for (other, right) in users.cells(user as usize) {
+                row[other as usize] += left * right;
+            }
+        }
+    });
+    gram
+}

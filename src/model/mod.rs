@@ -1,0 +1,155 @@
+//! Everybody's interactions become a fitted model that scores items for anybody's history.
+//!
+//! A [`Model`] scores every item for a [`Query`]. Fitting one is a row of [`MODELS`] and a file:
+//! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
+//! search over them needs to know nothing of the method.
+
+mod dense;
+mod ease;
+mod interactions;
+mod item_cosine;
+mod neighbors;
+mod popular;
+mod rp3beta;
+mod sparse;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use thiserror::Error;
+
+pub use dense::Dense;
+pub use interactions::{Act, Interactions, Side, Training};
+pub use neighbors::Neighbors;
+pub use sparse::{Sparse, top};
+
+/// Why a model cannot be fitted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A name that no method has.
+    #[error("unknown method `{name}`; known: {known}")]
+    Unknown {
+        /// The name as it came.
+        name: String,
+        /// The known ones.
+        known: String,
+    },
+    /// A parameter that the method does not have.
+    #[error("{method} has no parameter `{name}`; it has: {known}")]
+    UnknownKnob {
+        /// The method.
+        method: &'static str,
+        /// The name as it came.
+        name: String,
+        /// The known ones.
+        known: String,
+    },
+    /// The method needs what the data does not have.
+    #[error("{method} needs {needs}")]
+    Lacking {
+        /// The method.
+        method: &'static str,
+        /// What it needs, and how to give it.
+        needs: &'static str,
+    },
+}
+
+/// Whom to score items for.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The user's number among those the model was fitted to; none for somebody new.
+    pub user: Option<u32>,
+    /// What the user did, oldest first.
+    pub acts: &'a [Act],
+}
+
+/// A fitted model.
+pub trait Model: Send + Sync {
+    /// Adds the score of every item to `scores`, zeros `[n_items]`; higher is better.
+    ///
+    /// Scores compare within one query.
+    fn score(&self, query: &Query<'_>, scores: &mut [f32]);
+}
+
+/// Something about a method that can be set.
+#[derive(Debug)]
+pub struct Knob {
+    /// The parameter's name.
+    pub name: &'static str,
+    /// What it does, for the help.
+    pub about: &'static str,
+    /// The value when nothing is said.
+    pub default: f64,
+    /// Values that a search tries.
+    pub grid: &'static [f64],
+}
+
+/// Values of a method's knobs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Params(BTreeMap<&'static str, f64>);
+
+impl Params {
+    /// The value of a knob.
+    pub fn get(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// The same with another value for a knob.
+    pub fn with(&self, name: &'static str, value: f64) -> Self {
+        let mut params = self.clone();
+        params.0.insert(name, value);
+        params
+    }
+}
+
+/// Fits a method; the seed is for those that draw.
+pub type Fit = fn(&Training, &Params, u64) -> Result<Box<dyn Model>, ModelError>;
+
+/// A method that can be named.
+pub struct Entry {
+    /// The name.
+    pub name: &'static str,
+    /// What it does, for the help.
+    pub about: &'static str,
+    /// What can be set.
+    pub knobs: &'static [Knob],
+    /// Whether the data has what the method needs, and is not too large for it.
+    pub applies: fn(&Training) -> bool,
+    /// Fits it.
+    pub fit: Fit,
+}
+
+impl Entry {
+    /// The values of the knobs when nothing is said.
+    pub fn defaults(&self) -> Params {
+        Params(self.knobs.iter().map(|knob| (knob.name, knob.default)).collect())
+    }
+
+    /// The knob of this name.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownKnob`], which lists the known ones.
+    pub fn knob(&self, name: &str) -> Result<&'static Knob, ModelError> {
+        self.knobs.iter().find(|knob| knob.name == name).ok_or_else(|| ModelError::UnknownKnob {
+            method: self.name,
+            name: name.to_owned(),
+            known: self.knobs.iter().map(|knob| knob.name).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// Every method, in the order the help lists them.
+pub const MODELS: &[Entry] = &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY];
+
+/// The method of this name.
+///
+/// # Errors
+/// [`ModelError::Unknown`], which lists the known ones.
+pub fn by_name(name: &str) -> Result<&'static Entry, ModelError> {
+    MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| ModelError::Unknown {
+        name: name.to_owned(),
+        known: MODELS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })
+}

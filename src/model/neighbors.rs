@@ -1,0 +1,65 @@
+//! What linear methods end as: how much each item of a history speaks for each other item.
+
+use super::{Act, Dense, Model, Query, Sparse};
+
+/// A matrix of items by items: row `i` holds what a history's item `i` brings to others.
+#[derive(Clone, Debug)]
+enum Weights {
+    Sparse(Sparse),
+    Dense(Dense),
+}
+
+/// A linear item-item model: the score of an item is the sum over the history's items.
+///
+/// So every act's part of a score is exact, and an act left out takes just its part along.
+#[derive(Clone, Debug)]
+pub struct Neighbors {
+    weights: Weights,
+    /// The behaviour whose acts count.
+    target: u8,
+}
+
+impl Neighbors {
+    /// From the cells that are not zero.
+    pub fn sparse(weights: Sparse, target: u8) -> Self {
+        Self { weights: Weights::Sparse(weights), target }
+    }
+
+    /// From all cells.
+    pub fn dense(weights: Dense, target: u8) -> Self {
+        Self { weights: Weights::Dense(weights), target }
+    }
+
+    /// Adds `weight` times what `item` brings to every item to `scores`.
+    pub fn add(&self, item: u32, weight: f32, scores: &mut [f32]) {
+        match &self.weights {
+            Weights::Sparse(matrix) => {
+                for (other, value) in matrix.cells(item as usize) {
+                    scores[other as usize] += weight * value;
+                }
+            }
+            Weights::Dense(matrix) => {
+                for (score, value) in scores.iter_mut().zip(matrix.row(item as usize)) {
+                    *score += weight * value;
+                }
+            }
+        }
+    }
+}
+
+/// The items of `acts` with the behaviour `target`, each once, ascending.
+pub fn distinct(acts: &[Act], target: u8) -> Vec<u32> {
+    let mut items: Vec<u32> =
+        acts.iter().filter(|act| act.behavior == target).map(|act| act.item).collect();
+    items.sort_unstable();
+    items.dedup();
+    items
+}
+
+impl Model for Neighbors {
+    fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
+        for item in distinct(query.acts, self.target) {
+            self.add(item, 1.0, scores);
+        }
+    }
+}

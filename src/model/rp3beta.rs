@@ -1,0 +1,50 @@
+//! Where walks of three steps lead, from item over user to item, with popular ends damped.
+//!
+//! Source: Paudel, Christoffel, Newell & Bernstein, "Updatable, accurate, diverse, and scalable
+//! recommendations for interactive applications", `TiiS` 2017: `RP3beta`.
+
+use super::{Entry, Knob, Model, ModelError, Neighbors, Params, Training, top};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "rp3beta",
+    about: "where walks of three steps lead, popular ends damped",
+    knobs: &[
+        Knob {
+            name: "alpha",
+            about: "exponent of the steps' probabilities",
+            default: 1.0,
+            grid: &[0.6, 0.8, 1.0],
+        },
+        Knob {
+            name: "beta",
+            about: "exponent of the popularity of ends",
+            default: 0.4,
+            grid: &[0.2, 0.4, 0.6],
+        },
+        Knob {
+            name: "k",
+            about: "ends kept for an item",
+            default: 200.0,
+            grid: &[100.0, 200.0, 500.0],
+        },
+    ],
+    applies: |_| true,
+    fit,
+};
+
+fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
+    let users = training.matrix();
+    let (alpha, beta) = (params.get("alpha") as f32, params.get("beta") as f32);
+    let (degrees, counts) = (users.row_sums(), users.column_sums());
+    let to_item = users.clone().mapped(|user, _, value| (value / degrees[user]).powf(alpha));
+    let to_user = users.transposed().mapped(|item, _, value| (value / counts[item]).powf(alpha));
+    let k = params.get("k") as usize;
+    let ends = to_user.product(&to_item, |item, others, chances| {
+        let cells = others.iter().filter(|other| **other as usize != item).map(|other| {
+            let end = *other as usize;
+            (*other, chances[end] / counts[end].powf(beta))
+        });
+        top(cells.collect(), k)
+    });
+    Ok(Box::new(Neighbors::sparse(ends, training.target)))
+}

@@ -1,0 +1,167 @@
+//! A sparse matrix by rows, and what recommenders do with it.
+
+use rayon::prelude::*;
+
+/// A sparse matrix of `f32` by rows, columns ascending within a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sparse {
+    n_columns: usize,
+    offsets: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl Sparse {
+    /// The matrix of these rows, whose cells ascend by column without doubles.
+    pub fn from_rows(n_columns: usize, rows: impl IntoIterator<Item = Vec<(u32, f32)>>) -> Self {
+        let mut matrix = Self { n_columns, offsets: vec![0], ..Self::default() };
+        for row in rows {
+            matrix.columns.extend(row.iter().map(|cell| cell.0));
+            matrix.values.extend(row.iter().map(|cell| cell.1));
+            matrix.offsets.push(matrix.columns.len());
+        }
+        matrix
+    }
+
+    /// The matrix with these cells, in any order; cells named twice are added up.
+    pub fn from_cells(n_rows: usize, n_columns: usize, mut cells: Vec<(u32, u32, f32)>) -> Self {
+        cells.sort_by_key(|(row, column, _)| (*row, *column));
+        let mut rows = vec![Vec::new(); n_rows];
+        for (row, column, value) in cells {
+            let row: &mut Vec<(u32, f32)> = &mut rows[row as usize];
+            match row.last_mut() {
+                Some(last) if last.0 == column => last.1 += value,
+                _ => row.push((column, value)),
+            }
+        }
+        Self::from_rows(n_columns, rows)
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    /// Number of stored cells.
+    pub fn n_cells(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Columns and values of a row.
+    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
+        let span = self.offsets[row]..self.offsets[row + 1];
+        (&self.columns[span.clone()], &self.values[span])
+    }
+
+    /// The cells of a row.
+    pub fn cells(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
+        let (columns, values) = self.row(row);
+        columns.iter().copied().zip(values.iter().copied())
+    }
+
+    /// The cell's value; 0 where none is stored.
+    pub fn get(&self, row: usize, column: u32) -> f32 {
+        let (columns, values) = self.row(row);
+        columns.binary_search(&column).map_or(0.0, |at| values[at])
+    }
+
+    /// Rows become columns.
+    pub fn transposed(&self) -> Self {
+        let mut offsets = vec![0; self.n_columns + 1];
+        for column in &self.columns {
+            offsets[*column as usize + 1] += 1;
+        }
+        for column in 0..self.n_columns {
+            offsets[column + 1] += offsets[column];
+        }
+        let mut next = offsets.clone();
+        let mut columns = vec![0; self.columns.len()];
+        let mut values = vec![0.0; self.columns.len()];
+        for row in 0..self.n_rows() {
+            for (column, value) in self.cells(row) {
+                let at = &mut next[column as usize];
+                (columns[*at], values[*at]) = (row as u32, value);
+                *at += 1;
+            }
+        }
+        Self { n_columns: self.n_rows(), offsets, columns, values }
+    }
+
+    /// The same cells with other values, from row, column and value.
+    pub fn mapped(mut self, value: impl Fn(usize, u32, f32) -> f32) -> Self {
+        for row in 0..self.n_rows() {
+            for at in self.offsets[row]..self.offsets[row + 1] {
+                self.values[at] = value(row, self.columns[at], self.values[at]);
+            }
+        }
+        self
+    }
+
+    /// Sum of each row.
+    pub fn row_sums(&self) -> Vec<f32> {
+        (0..self.n_rows()).map(|row| self.row(row).1.iter().sum()).collect()
+    }
+
+    /// Sum of each column.
+    pub fn column_sums(&self) -> Vec<f32> {
+        let mut sums = vec![0.0; self.n_columns];
+        for (column, value) in self.columns.iter().zip(&self.values) {
+            sums[*column as usize] += value;
+        }
+        sums
+    }
+
+    /// `self · other`, row by row in parallel; `shape` turns each row of the product, dense in
+    /// `0..other.n_columns()` with the list of its touched columns, into the row that is kept.
+    ///
+    /// # Complexity
+    /// * Time: the number of multiplications.
+    /// * Space: one dense row for each thread.
+    pub fn product<F>(&self, other: &Self, shape: F) -> Self
+    where
+        F: Fn(usize, &[u32], &[f32]) -> Vec<(u32, f32)> + Sync,
+    {
+        let rows: Vec<Vec<(u32, f32)>> = (0..self.n_rows())
+            .into_par_iter()
+            .map_init(
+                || (vec![0.0_f32; other.n_columns], vec![false; other.n_columns], Vec::new()),
+                |(dense, touched, columns), row| {
+                    for (middle, left) in self.cells(row) {
+                        for (column, right) in other.cells(middle as usize) {
+                            dense[column as usize] += left * right;
+                            if !touched[column as usize] {
+                                touched[column as usize] = true;
+                                columns.push(column);
+                            }
+                        }
+                    }
+                    columns.sort_unstable();
+                    let kept = shape(row, columns, dense);
+                    for column in columns.drain(..) {
+                        (dense[column as usize], touched[column as usize]) = (0.0, false);
+                    }
+                    kept
+                },
+            )
+            .collect();
+        Self::from_rows(other.n_columns, rows)
+    }
+}
+
+/// The `k` greatest of `cells`, ascending by column; of equals the lower column stays.
+pub fn top(mut cells: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
+    if k == 0 {
+        return Vec::new();
+    }
+    if cells.len() > k {
+        cells.select_nth_unstable_by(k - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        cells.truncate(k);
+        cells.sort_unstable_by_key(|cell| cell.0);
+    }
+    cells
+}
