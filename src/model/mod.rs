@@ -10,6 +10,7 @@ mod interactions;
 mod item_cosine;
 mod neighbors;
 mod popular;
+mod recipe;
 mod rp3beta;
 mod sparse;
 
@@ -21,6 +22,7 @@ use thiserror::Error;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::Neighbors;
+pub use recipe::{Ingredient, Part, Recipe, Sum};
 pub use sparse::{Sparse, top};
 
 /// Why a model cannot be fitted.
@@ -94,6 +96,11 @@ impl Params {
     /// The value of a knob.
     pub fn get(&self, name: &str) -> f64 {
         self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// Every knob with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        self.0.iter().map(|(name, value)| (*name, *value))
     }
 
     /// The same with another value for a knob.

@@ -229,12 +229,9 @@ impl Args {
     fn measure(&self, task: &Task) -> anyhow::Result<Row> {
         if self.method == BEST {
             let watch = Stopwatch::start();
-            let best = best(task, self.k, self.seed)?;
-            let parts = best.parts().iter().map(|part| {
-                json!({"method": part.entry.name, "factor": part.factor, "params": part.params})
-            });
-            let params = parts.collect();
-            return Ok(self.row(task, BEST, params, &best, watch.stop()));
+            let recipe = best(task, self.k, self.seed)?;
+            let model = recipe.fit(&task.training, self.seed)?;
+            return Ok(self.row(task, BEST, json!(recipe), &model, watch.stop()));
         }
         let entry = model::by_name(&self.method)?;
         let mut params = entry.defaults();

@@ -1,9 +1,10 @@
 //! The best methods, tuned and added up.
 //!
 //! Every method that applies is tuned on a validation part cut from what there is to fit to; then
-//! weights are searched, one method after the other, for the sum that ranks that part best; then all
-//! that have weight are fitted anew to everything. The scores are brought to one scale by fixed
-//! factors, so a sum of linear methods is linear and every act's part of an answer exact.
+//! weights are searched, one method after the other, for the sum that ranks that part best. What comes
+//! out is a recipe: which methods, with which parameters and weights, to be fitted to everything. The
+//! scores are brought to one scale by fixed factors, so a sum of linear methods is linear and every
+//! act's part of an answer exact.
 
 use rayon::prelude::*;
 
@@ -12,7 +13,7 @@ use super::metric::Measures;
 use super::rank::first;
 use super::task::Task;
 use super::tune::tune;
-use crate::model::{Entry, MODELS, Model, Params, Query};
+use crate::model::{Entry, Ingredient, MODELS, Model, Params, Recipe};
 
 /// Items of each method that the search over weights looks at, for each case.
 const POOL: usize = 100;
@@ -23,65 +24,24 @@ const WEIGHTS: &[f32] = &[0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0];
 /// Times that the search goes through all methods.
 const ROUNDS: usize = 3;
 
-/// Methods added up.
-pub struct Best {
-    parts: Vec<Part>,
-}
-
-/// A method of a sum.
-pub struct Part {
-    /// The method.
-    pub entry: &'static Entry,
-    /// The values of its knobs.
-    pub params: Params,
-    /// What its scores are multiplied with.
-    pub factor: f32,
-    model: Box<dyn Model>,
-}
-
-impl Best {
-    /// The methods that have weight.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-}
-
-impl Model for Best {
-    fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        let mut own = vec![0.0; scores.len()];
-        for part in &self.parts {
-            own.fill(0.0);
-            part.model.score(query, &mut own);
-            for (score, value) in scores.iter_mut().zip(&own) {
-                *score += part.factor * value;
-            }
-        }
-    }
-}
-
-/// Tunes, weighs and fits.
+/// Tunes and weighs.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
-pub fn best(task: &Task, k: usize, seed: u64) -> Result<Best, EvaluateError> {
+pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
     let validation = task.validation(seed);
     let mut candidates: Vec<(&'static Entry, Params)> = Vec::new();
-    let mut columns: Vec<Box<dyn Model>> = Vec::new();
+    let mut models: Vec<Box<dyn Model>> = Vec::new();
     for entry in MODELS.iter().filter(|entry| (entry.applies)(&task.training)) {
         let tuned = tune(entry, &validation, &entry.defaults(), k, seed)?;
-        columns.push((entry.fit)(&validation.training, &tuned.params, seed)?);
+        models.push((entry.fit)(&validation.training, &tuned.params, seed)?);
         candidates.push((entry, tuned.params));
     }
-    let factors = weigh(&validation, &columns, k);
-    drop(columns);
-    let mut parts = Vec::new();
-    for ((entry, params), factor) in candidates.into_iter().zip(factors) {
-        if factor != 0.0 {
-            let model = (entry.fit)(&task.training, &params, seed)?;
-            parts.push(Part { entry, params, factor, model });
-        }
-    }
-    Ok(Best { parts })
+    let factors = weigh(&validation, &models, k);
+    let weighed = candidates.iter().zip(factors).filter(|(_, factor)| *factor != 0.0);
+    let ingredients =
+        weighed.map(|((entry, params), factor)| Ingredient::new(entry, params, factor)).collect();
+    Ok(Recipe { ingredients })
 }
 
 /// Scores of one case: the methods' scores of the items looked at, scaled, and which are relevant.

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-pub use best::{Best, best};
+pub use best::best;
 pub use files::Ids;
 pub use metric::{Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};
