@@ -9,8 +9,10 @@ mod ease;
 mod interactions;
 mod item_cosine;
 mod neighbors;
+mod parts;
 mod popular;
 mod recipe;
+mod repeat;
 mod rp3beta;
 mod sparse;
 
@@ -22,6 +24,7 @@ use thiserror::Error;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::Neighbors;
+pub use parts::Parts;
 pub use recipe::{Ingredient, Part, Recipe, Sum};
 pub use sparse::{Sparse, top};
 
@@ -148,7 +151,8 @@ impl Entry {
 }
 
 /// Every method, in the order the help lists them.
-pub const MODELS: &[Entry] = &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY];
+pub const MODELS: &[Entry] =
+    &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, repeat::ENTRY];
 
 /// The method of this name.
 ///
