@@ -7,6 +7,7 @@
 mod dense;
 mod ease;
 mod interactions;
+mod ials;
 mod item_cosine;
 mod neighbors;
 mod parts;
@@ -15,6 +16,7 @@ mod recipe;
 mod repeat;
 mod rp3beta;
 mod sparse;
+mod vector;
 
 use std::collections::BTreeMap;
 
@@ -152,7 +154,7 @@ impl Entry {
 
 /// Every method, in the order the help lists them.
 pub const MODELS: &[Entry] =
-    &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, repeat::ENTRY];
+    &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, ials::ENTRY, repeat::ENTRY];
 
 /// The method of this name.
 ///
