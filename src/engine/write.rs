@@ -238,7 +238,7 @@ impl Engine {
     pub(super) fn rebuild(&self) -> Result<u64, EngineError> {
         let snapshot = Snapshot::build(&self.store.view(), None, recommend::CACHED)?;
         let sequence = snapshot.sequence;
-        self.current.store(Arc::new(snapshot));
+        self.current.store(Arc::new(snapshot.with_recipe(Arc::clone(&self.recipe))));
         Ok(sequence)
     }
 }

@@ -10,8 +10,10 @@ mod ease;
 mod interactions;
 mod item_cosine;
 mod neighbors;
+mod parts;
 mod popular;
 mod recipe;
+mod repeat;
 mod rp3beta;
 mod sparse;
 
@@ -23,6 +25,7 @@ use thiserror::Error;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::Neighbors;
+pub use parts::Parts;
 pub use recipe::{Ingredient, Part, Recipe, Sum};
 pub use sparse::{Sparse, top};
 
@@ -149,7 +152,14 @@ impl Entry {
 }
 
 /// Every method, in the order the help lists them.
-pub const MODELS: &[Entry] = &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, co_visit::ENTRY];
+pub const MODELS: &[Entry] = &[
+    popular::ENTRY,
+    item_cosine::ENTRY,
+    rp3beta::ENTRY,
+    ease::ENTRY,
+    repeat::ENTRY,
+    co_visit::ENTRY,
+];
 
 /// The method of this name.
 ///

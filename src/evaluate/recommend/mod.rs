@@ -10,6 +10,7 @@ mod metric;
 mod protocol;
 mod rank;
 mod task;
+mod temporal;
 mod tune;
 
 use std::io;
@@ -23,8 +24,9 @@ pub use best::best;
 pub use files::Ids;
 pub use metric::{Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};
-pub use rank::evaluate;
+pub use rank::{evaluate, explained};
 pub use task::{Case, Holdout, Pool, Task};
+pub use temporal::Temporal;
 pub use tune::{Tuned, tune};
 
 /// Why recommendations cannot be evaluated.
