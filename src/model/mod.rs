@@ -4,6 +4,7 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
+mod attributes;
 mod co_visit;
 mod dense;
 mod ease;
@@ -159,6 +160,7 @@ pub const MODELS: &[Entry] = &[
     ease::ENTRY,
     repeat::ENTRY,
     co_visit::ENTRY,
+    attributes::ENTRY,
 ];
 
 /// The method of this name.
