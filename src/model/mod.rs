@@ -9,6 +9,7 @@ mod co_visit;
 mod dense;
 mod ease;
 mod interactions;
+mod ials;
 mod item_cosine;
 mod neighbors;
 mod parts;
@@ -17,6 +18,7 @@ mod recipe;
 mod repeat;
 mod rp3beta;
 mod sparse;
+mod vector;
 
 use std::collections::BTreeMap;
 
@@ -158,6 +160,7 @@ pub const MODELS: &[Entry] = &[
     item_cosine::ENTRY,
     rp3beta::ENTRY,
     ease::ENTRY,
+    ials::ENTRY,
     repeat::ENTRY,
     co_visit::ENTRY,
     attributes::ENTRY,

@@ -256,6 +256,7 @@ impl Behaviors {
         let training = Training {
             behaviors: names().collect(),
             target: target as u8,
+            timed: ordered,
             ..Training::plain(interactions, ordered)
         };
         Ok(Task { training, cases, holdout: Holdout::LastTarget })
