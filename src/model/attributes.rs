@@ -34,6 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
         },
     ],
     applies: |training| training.side.attributes.is_some(),
+    costly: |_| false,
     fit,
 };
 

@@ -53,6 +53,7 @@ pub(super) const ENTRY: Entry = Entry {
         Knob { name: "k", about: "ends kept for an item", default: 300.0, grid: &[] },
     ],
     applies: |training| training.ordered,
+    costly: |_| false,
     fit,
 };
 

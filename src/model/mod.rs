@@ -131,6 +131,9 @@ pub struct Entry {
     pub knobs: &'static [Knob],
     /// Whether the data has what the method needs, and is not too large for it.
     pub applies: fn(&Training) -> bool,
+    /// Whether a fit takes so long that a search over parameters is worth it only where the method
+    /// helps as it is.
+    pub costly: fn(&Training) -> bool,
     /// Fits it.
     pub fit: Fit,
 }
