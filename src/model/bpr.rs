@@ -21,11 +21,20 @@ pub(super) const ENTRY: Entry = Entry {
         Knob { name: "dim", about: "length of the vectors", default: 64.0, grid: &[] },
         Knob { name: "l2", about: "regularisation", default: 0.01, grid: &[0.001, 0.01, 0.05] },
         Knob { name: "rate", about: "learning rate", default: 0.05, grid: &[] },
-        Knob { name: "epochs", about: "times that every interaction is seen", default: 50.0, grid: &[] },
+        Knob {
+            name: "epochs",
+            about: "times that every interaction is seen",
+            default: 50.0,
+            grid: &[],
+        },
     ],
     applies: |_| true,
+    costly: |training| training.interactions.len() > FEW_ACTS,
     fit,
 };
+
+/// Acts above which a fit takes more than some seconds.
+const FEW_ACTS: usize = 300_000;
 
 /// Blocks of users, and of items: at most so many threads have work.
 const BLOCKS: usize = 8;
@@ -55,8 +64,17 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
                 |(block, (users, items))| {
                     let other = (block + turn) % BLOCKS;
                     let mut random = ChaCha8Rng::seed_from_u64(seed);
-                    random.set_stream((epoch * BLOCKS as u64 + turn as u64) * BLOCKS as u64 + block as u64);
-                    step.pass(users, items, &pairs[block * BLOCKS + other], &matrix, other, &mut random);
+                    random.set_stream(
+                        (epoch * BLOCKS as u64 + turn as u64) * BLOCKS as u64 + block as u64,
+                    );
+                    step.pass(
+                        users,
+                        items,
+                        &pairs[block * BLOCKS + other],
+                        &matrix,
+                        other,
+                        &mut random,
+                    );
                 },
             );
             items.rotate_left(1);
@@ -183,7 +201,9 @@ mod tests {
     fn scores(threads: usize, user: Option<u32>) -> Vec<f32> {
         // Two groups of users, each with ten items of its own, of which everybody lacks one.
         let pairs = (0..40_u32).flat_map(|user| {
-            (0..10).filter(move |item| *item != user / 4).map(move |item| (user, user % 2 * 10 + item))
+            (0..10)
+                .filter(move |item| *item != user / 4)
+                .map(move |item| (user, user % 2 * 10 + item))
         });
         let act = |item| Act { item, behavior: 0, at: 0, value: 1.0 };
         let acts = pairs.map(|(user, item)| (user, act(item))).collect();

@@ -15,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         grid: &[1.0, 3.0, 7.0, 30.0, 90.0],
     }],
     applies: |_| true,
+    costly: |_| false,
     fit,
 };
 

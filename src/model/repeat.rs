@@ -15,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         grid: &[14.0, 30.0, 90.0, 365.0],
     }],
     applies: |training| training.timed && repeats(training),
+    costly: |_| false,
     fit,
 };
 
