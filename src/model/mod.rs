@@ -4,6 +4,7 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
+mod content;
 mod dense;
 mod ease;
 mod interactions;
@@ -153,8 +154,15 @@ impl Entry {
 }
 
 /// Every method, in the order the help lists them.
-pub const MODELS: &[Entry] =
-    &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, ials::ENTRY, repeat::ENTRY];
+pub const MODELS: &[Entry] = &[
+    popular::ENTRY,
+    item_cosine::ENTRY,
+    rp3beta::ENTRY,
+    ease::ENTRY,
+    ials::ENTRY,
+    repeat::ENTRY,
+    content::ENTRY,
+];
 
 /// The method of this name.
 ///
