@@ -105,6 +105,8 @@ pub struct Side {
     pub triples: Vec<[u32; 3]>,
     /// Users by users: cells are weights of "follows" or "is a friend of".
     pub friends: Option<Sparse>,
+    /// Items by words of what is written about them: cells are counts.
+    pub words: Option<Sparse>,
     /// Items by dimensions: encodings of the items' texts, rows of unit length.
     pub texts: Option<super::Dense>,
 }

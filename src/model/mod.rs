@@ -7,6 +7,7 @@
 mod attributes;
 mod bpr;
 mod co_visit;
+mod content;
 mod dense;
 mod ease;
 mod ials;
@@ -169,6 +170,7 @@ pub const MODELS: &[Entry] = &[
     repeat::ENTRY,
     co_visit::ENTRY,
     attributes::ENTRY,
+    content::ENTRY,
 ];
 
 /// The method of this name.

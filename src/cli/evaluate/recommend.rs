@@ -11,7 +11,8 @@ use super::temporal;
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained, tune,
+    Behaviors, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
+    tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
@@ -47,10 +48,26 @@ pub(crate) struct Args {
     /// Items' attributes: a JSON object of lists by item, or an item and an attribute a line
     #[arg(long, value_name = "FILE")]
     attributes: Option<PathBuf>,
+    /// What is written about items, a JSON object a line: item, title, keywords, description, attributes
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
+    /// What is written about the source's items: cross-domain
+    #[arg(long, value_name = "FILE")]
+    source_items: Option<PathBuf>,
+    /// What was done in the domain that is known of the users: cross-domain
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
+    /// Ids of those who are in both domains, the source's and the target's [default: equal ids]:
+    /// cross-domain
+    #[arg(long, value_name = "FILE")]
+    shared: Option<PathBuf>,
+    /// Share of those in both to hide in the target, where there is no --test: cross-domain
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
+    hide: f64,
     /// A behaviour and its file, the weakest first: behaviors
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_behavior)]
     behavior: Vec<(String, PathBuf)>,
-    /// The behaviour to predict: behaviors; temporal, where it is else the strongest common one
+    /// What was done in the domain that is ranked: cross-domain. The behaviour to predict: behaviors; temporal, where it is else the strongest common one
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
     /// Folder of the store: temporal
@@ -92,6 +109,8 @@ enum Protocol {
     LeaveOneOut,
     /// Several behaviours, one of which is to be predicted.
     Behaviors,
+    /// Users of one domain are new to another, whose items are ranked.
+    CrossDomain,
     /// The events of a store: what came after a moment is to be found.
     Temporal,
 }
@@ -137,7 +156,8 @@ Methods and their parameters:
     text.push_str("\
 \nExample:
   predilect evaluate recommend --protocol split --train train.txt --test test.txt --method best --k 20
-  predilect evaluate recommend --protocol leave-one-out --sequences sequences.txt --method ease --tune");
+  predilect evaluate recommend --protocol leave-one-out --sequences sequences.txt --method ease --tune
+  predilect evaluate recommend --protocol cross-domain --source books.tsv --target music.tsv");
     text
 }
 
@@ -245,11 +265,13 @@ impl Args {
                 test: given(&self.test, "test")?,
                 test_layout: self.test_layout.into(),
                 attributes: self.attributes.clone(),
+                items: self.items.clone(),
             }
             .read()?,
             Protocol::LeaveOneOut => LeaveOneOut {
                 sequences: given(&self.sequences, "sequences")?,
                 attributes: self.attributes.clone(),
+                items: self.items.clone(),
             }
             .read()?,
             Protocol::Behaviors => Behaviors {
@@ -257,8 +279,25 @@ impl Args {
                 target: self.target.clone().context("this protocol needs --target")?,
                 test: given(&self.test, "test")?,
                 valid: self.valid.clone(),
+                items: self.items.clone(),
             }
             .read()?,
+            Protocol::CrossDomain => {
+                if !(self.hide > 0.0 && self.hide < 1.0) {
+                    bail!("--hide must lie between 0 and 1");
+                }
+                CrossDomain {
+                    source: given(&self.source, "source")?,
+                    target: given(&self.target.as_ref().map(PathBuf::from), "target")?,
+                    shared: self.shared.clone(),
+                    test: self.test.clone(),
+                    hide: self.hide,
+                    seed: self.seed,
+                    items: self.items.clone(),
+                    source_items: self.source_items.clone(),
+                }
+                .read()?
+            }
             Protocol::Temporal => bail!("this protocol's data is a store"),
         })
     }

@@ -5,7 +5,10 @@
 //! is to fit to, never on the cases; [`best`] adds the best methods up.
 
 mod best;
+mod cross_domain;
 mod files;
+mod histories;
+mod items;
 mod metric;
 mod protocol;
 mod rank;
@@ -21,6 +24,7 @@ use thiserror::Error;
 use crate::model::ModelError;
 
 pub use best::best;
+pub use cross_domain::CrossDomain;
 pub use files::Ids;
 pub use metric::{Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};

@@ -54,14 +54,16 @@ pub(super) fn first(task: &Task, case: &Case, scores: &mut [f32], k: usize) -> V
     let mut order: Vec<u32> = match &case.pool {
         Pool::Given(pool) => pool.clone(),
         Pool::All => (0..scores.len() as u32).collect(),
-        Pool::Unseen => {
+        Pool::Unseen | Pool::Below(_) => {
+            let n_ranked = match &case.pool {
+                Pool::Below(n) => *n,
+                _ => scores.len() as u32,
+            };
             let target = task.training.target;
             for act in task.query(case).acts.iter().filter(|act| act.behavior == target) {
                 scores[act.item as usize] = f32::NEG_INFINITY;
             }
-            (0..scores.len() as u32)
-                .filter(|item| scores[*item as usize] > f32::NEG_INFINITY)
-                .collect()
+            (0..n_ranked).filter(|item| scores[*item as usize] > f32::NEG_INFINITY).collect()
         }
     };
     let better =

@@ -12,6 +12,8 @@ use crate::model::{Act, Query, Training};
 pub enum Pool {
     /// All but those that the user already did the behaviour to predict to.
     Unseen,
+    /// As [`Self::Unseen`], but only those with numbers below this one.
+    Below(u32),
     /// All items: what was done may be done again.
     All,
     /// These, the relevant ones among them.
@@ -49,6 +51,13 @@ pub enum Holdout {
     Last,
     /// Each user's last new item of the behaviour to predict, with all that they did to it.
     LastTarget,
+    /// All that some users did to items below a number, of those who did others too.
+    Domain {
+        /// The number.
+        n_items: u32,
+        /// The share of these users.
+        share: f64,
+    },
     /// What came after a moment, ranked among these items.
     Later(Pool),
     /// One item of each user, at random, ranked among as many others.
@@ -93,8 +102,12 @@ impl Task {
                 continue;
             }
             let mut case = Case::known(user, relevant);
-            if let Holdout::Among(n) = self.holdout {
-                case.pool = Pool::Given(self.drawn(acts, &case.relevant, n, &mut random));
+            match self.holdout {
+                Holdout::Among(n) => {
+                    case.pool = Pool::Given(self.drawn(acts, &case.relevant, n, &mut random));
+                }
+                Holdout::Domain { n_items, .. } => case.pool = Pool::Below(n_items),
+                _ => {}
             }
             cases.push(case);
         }
@@ -143,6 +156,15 @@ impl Task {
                 last.filter(|item| other(*item)).into_iter().collect()
             }
             Holdout::Later(_) => Vec::new(),
+            Holdout::Domain { n_items, share } => {
+                let n = items.len();
+                items.retain(|item| item < n_items);
+                let both = !items.is_empty() && items.len() < n;
+                if !both || !random.random_bool(*share) {
+                    items.clear();
+                }
+                items
+            }
             Holdout::Share(_) | Holdout::Among(_) => {
                 items.sort_unstable();
                 items.dedup();
