@@ -4,7 +4,6 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
-mod attributes;
 mod bpr;
 mod co_visit;
 mod content;
@@ -71,7 +70,8 @@ pub enum ModelError {
 pub struct Query<'a> {
     /// The user's number among those the model was fitted to; none for somebody new.
     pub user: Option<u32>,
-    /// What the user did, oldest first.
+    /// What the user did, oldest first. An act of value 0 is masked: it brings nothing, but holds its
+    /// place, so that what the others bring stays as it is.
     pub acts: &'a [Act],
 }
 
@@ -169,7 +169,6 @@ pub const MODELS: &[Entry] = &[
     bpr::ENTRY,
     repeat::ENTRY,
     co_visit::ENTRY,
-    attributes::ENTRY,
     content::ENTRY,
 ];
 
