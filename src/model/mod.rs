@@ -6,12 +6,15 @@
 
 mod dense;
 mod ease;
+mod ials;
 mod interactions;
 mod item_cosine;
+mod low_pass;
 mod neighbors;
 mod popular;
 mod recipe;
 mod rp3beta;
+mod slim;
 mod sparse;
 
 use std::collections::BTreeMap;
@@ -148,7 +151,7 @@ impl Entry {
 }
 
 /// Every method, in the order the help lists them.
-pub const MODELS: &[Entry] = &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY];
+pub const MODELS: &[Entry] = &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, slim::ENTRY, ials::ENTRY, low_pass::ENTRY];
 
 /// The method of this name.
 ///
