@@ -10,6 +10,9 @@ mod explain;
 mod group;
 mod keep;
 mod merge;
+mod overlay;
+mod recipe;
+mod temporal;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +28,7 @@ use crate::extract::Extractor;
 use crate::graph::{EdgeIndex, NodeIndex};
 use crate::ingest::{Backlog, Catalogue};
 use crate::interest::{self, Interest, InterestParams};
+use crate::model::Recipe;
 use crate::recommend::{self, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::snapshot::Snapshot;
@@ -33,6 +37,8 @@ use crate::traverse::{self, PathParams, Paths, Similar};
 
 pub use error::EngineError;
 pub use group::Durability;
+pub use overlay::Merger;
+pub use temporal::Parted;
 pub use write::Written;
 
 /// Snapshots of earlier times that are kept for the next question.
@@ -59,6 +65,9 @@ pub struct Engine {
     catalogue: Mutex<Option<Catalogue>>,
     /// The sequence number of the snapshot that is kept in a file, where one is.
     kept: Mutex<Option<u64>>,
+    /// What models are fitted by.
+    recipe: Arc<Recipe>,
+    merging: overlay::Merging,
 }
 
 impl Engine {
@@ -66,7 +75,7 @@ impl Engine {
     /// Without an `extractor`, texts wait in the backlog.
     ///
     /// # Errors
-    /// [`EngineError::Store`] and [`EngineError::Snapshot`].
+    /// [`EngineError::Store`], [`EngineError::Snapshot`] and [`EngineError::Recipe`].
     pub fn open(
         path: &Path,
         create: bool,
@@ -85,10 +94,23 @@ impl Engine {
         extractor: Option<Box<dyn Extractor>>,
     ) -> Result<Self, EngineError> {
         let (current, kept) = keep::open(&store)?;
-        let current = ArcSwap::from_pointee(current);
+        let recipe = recipe::read(&store)?;
+        let current = ArcSwap::from_pointee(current.with_recipe(Arc::clone(&recipe)));
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
-        Ok(Self { store, extractor, current, past, writing, gathered, catalogue, kept })
+        let merging = overlay::Merging::default();
+        Ok(Self {
+            store,
+            extractor,
+            current,
+            past,
+            writing,
+            gathered,
+            catalogue,
+            kept,
+            recipe,
+            merging,
+        })
     }
 
     /// The schema of the store.
@@ -126,7 +148,7 @@ impl Engine {
             return Ok(Arc::clone(snapshot));
         }
         let built = Snapshot::build(&self.store.view(), Some(as_of), recommend::CACHED)?;
-        let built = Arc::new(built);
+        let built = Arc::new(built.with_recipe(Arc::clone(&self.recipe)));
         past.push_front((built.sequence, as_of, Arc::clone(&built)));
         past.truncate(PAST_KEPT);
         Ok(built)

@@ -8,6 +8,7 @@ mod background;
 mod build;
 mod file;
 mod names;
+mod population;
 mod scan;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use petgraph::{Direction, Outgoing};
 
 use crate::event::NodeKey;
 use crate::graph::{EdgeData, GraphError, NodeIndex, Overlay};
+use crate::model::{ModelError, Recipe};
 use crate::schema::{NodeKind, RelationId, Schema, Timestamp};
 use crate::store::{Edge, EdgeKey, NodeId};
 use crate::traverse::WeightTable;
@@ -26,6 +28,7 @@ pub use background::Background;
 pub use build::SnapshotError;
 pub use file::GraphFileError;
 pub use names::{Name, Names};
+pub use population::{Fitted, Population};
 
 /// Nodes and scores, best first.
 pub type Ranked = Box<[(NodeIndex, f64)]>;
@@ -44,6 +47,8 @@ pub struct Base {
     background: Background,
     /// Answers that depend on the base alone, by recommender and node.
     nearest: HashMap<&'static str, Vec<OnceLock<Ranked>>>,
+    /// Models fitted to the base, once somebody asks.
+    fitted: OnceLock<Fitted>,
 }
 
 /// The graph as of one moment.
@@ -59,6 +64,7 @@ pub struct Snapshot {
     schema: Arc<Schema>,
     graph: Overlay,
     names: Names,
+    recipe: Arc<Recipe>,
     base: Arc<Base>,
 }
 
@@ -127,6 +133,24 @@ impl Snapshot {
             let _ = slot.set(compute()?);
         }
         Ok(slot.get().map_or(&[], |ranked| ranked))
+    }
+
+    /// This snapshot, whose models are fitted by `recipe`; said before anybody asks them.
+    pub fn with_recipe(self, recipe: Arc<Recipe>) -> Self {
+        Self { recipe, ..self }
+    }
+
+    /// The models of the snapshot's recipe, fitted to its base at the first question.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn fitted(&self) -> Result<&Fitted, ModelError> {
+        if let Some(fitted) = self.base.fitted.get() {
+            return Ok(fitted);
+        }
+        let fitted = Fitted::of(self, &self.recipe)?;
+        // Two readers may both fit; they find the same, and one of the two is kept.
+        Ok(self.base.fitted.get_or_init(|| fitted))
     }
 
     /// The entities of an item or a content that an interest in it passes over to, each with the relation that speaks most for it and

@@ -1,6 +1,7 @@
 //! `predilect evaluate`: how good a model is on labelled texts.
 
 mod recommend;
+mod temporal;
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,4 +1,6 @@
-//! `predilect train`: models from labelled texts.
+//! `predilect train`: models from labelled texts, and from what people did.
+
+mod recommender;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,12 +23,14 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum What {
     Extractor(ExtractorArgs),
+    Recommender(recommender::Args),
 }
 
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         match &self.what {
             What::Extractor(args) => args.run(out),
+            What::Recommender(args) => args.run(out),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Why the engine could not answer or change.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -38,6 +40,22 @@ pub enum EngineError {
         token: u64,
         /// The store's.
         sequence: u64,
+    },
+    /// A file beside the store cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The recipe of the store's models cannot be read.
+    #[error("{path} is no recipe: {source}; delete it, or run `predilect train recommender` again")]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
     },
     /// What a write was gathered with failed: the sync, or the snapshot, of all of them.
     #[error(transparent)]

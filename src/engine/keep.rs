@@ -1,6 +1,7 @@
 //! The snapshot as a file beside the store: mapped at the start, written when it is asked for.
 
 use std::io;
+use std::sync::Arc;
 
 use super::{Engine, lock};
 use crate::recommend;
@@ -41,7 +42,7 @@ impl Engine {
         }
         if snapshot.is_changed() {
             let built = Snapshot::build(&self.store.view(), None, recommend::CACHED)?;
-            self.current.store(built.into());
+            self.current.store(built.with_recipe(Arc::clone(&self.recipe)).into());
             snapshot = self.snapshot();
         }
         snapshot.save(path)?;

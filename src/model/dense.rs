@@ -213,20 +213,6 @@ fn multiply(
     }
 }
 
-/// The product of two vectors, in sixteen sums so that it runs in lanes.
-pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0_f32; LANES];
-    let (lefts, rights) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
-    let rest: f32 = lefts.remainder().iter().zip(rights.remainder()).map(|(a, b)| a * b).sum();
-    for (left, right) in lefts.zip(rights) {
-        for ((sum, a), b) in sums.iter_mut().zip(left).zip(right) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 /// The inverse of a small positive definite matrix, in double precision.
 fn inverse(matrix: &[f32], n: usize) -> Vec<f32> {
     let mut work: Vec<f64> = matrix.iter().map(|value| f64::from(*value)).collect();

@@ -105,6 +105,8 @@ pub struct Side {
     pub triples: Vec<[u32; 3]>,
     /// Users by users: cells are weights of "follows" or "is a friend of".
     pub friends: Option<Sparse>,
+    /// Items by words of what is written about them: cells are counts.
+    pub words: Option<Sparse>,
     /// Items by dimensions: encodings of the items' texts, rows of unit length.
     pub texts: Option<super::Dense>,
 }
@@ -122,13 +124,15 @@ pub struct Training {
     pub target: u8,
     /// Whether the acts' times say which came first.
     pub ordered: bool,
+    /// Whether they are seconds, which say how long ago.
+    pub timed: bool,
 }
 
 impl Training {
     /// Plain interactions of one behaviour, without anything beside.
     pub fn plain(interactions: Interactions, ordered: bool) -> Self {
         let behaviors = vec!["interaction".to_owned()];
-        Self { interactions, side: Side::default(), behaviors, target: 0, ordered }
+        Self { interactions, side: Side::default(), behaviors, target: 0, ordered, timed: false }
     }
 
     /// The same, fitted to other interactions of the same users and items.

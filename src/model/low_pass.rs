@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use super::dense::dot;
 use super::neighbors::distinct;
+use super::vector::{add, dot, wide, widely};
 use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
 
 /// Times that the space is turned by the graph.
@@ -27,27 +27,31 @@ pub(super) const ENTRY: Entry = Entry {
             name: "d",
             about: "dimensions that pass",
             default: 256.0,
-            grid: &[32.0, 64.0, 128.0, 256.0, 512.0],
+            grid: &[64.0, 128.0, 256.0, 512.0],
         },
         Knob {
             name: "item",
             about: "exponent by which an item weighs less the more users did it",
             default: 0.5,
-            grid: &[0.2, 0.35, 0.5],
+            grid: &[0.35, 0.5],
         },
         Knob {
             name: "user",
             about: "exponent by which a user weighs less the more items they did",
             default: 0.5,
-            grid: &[0.5],
+            grid: &[],
         },
     ],
     applies: |_| true,
+    costly: |training| training.interactions.len() > FEW_ACTS,
     fit,
 };
 
+/// Acts above which a fit takes more than some seconds.
+const FEW_ACTS: usize = 100_000;
+
 struct LowPass {
-    /// `[n_items, d]`, orthonormal columns.
+    /// `[n_items, d]`, orthonormal columns, then zeros up to a whole number of lanes.
     basis: Dense,
     /// What an item's acts are multiplied with before, and divided by after.
     scales: Vec<f32>,
@@ -71,7 +75,16 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     for _ in 0..TURNS {
         basis = orthonormal(&times(&items, &times(&users, &basis)));
     }
-    Ok(Box::new(LowPass { basis, scales, target: training.target }))
+    Ok(Box::new(LowPass { basis: padded(&basis), scales, target: training.target }))
+}
+
+/// The same with columns of zeros up to whole steps of a vector's product.
+fn padded(basis: &Dense) -> Dense {
+    let mut wider = Dense::zeros(basis.n_rows(), wide(basis.n_columns()));
+    for row in 0..basis.n_rows() {
+        wider.row_mut(row)[..basis.n_columns()].copy_from_slice(basis.row(row));
+    }
+    wider
 }
 
 /// `left · right`.
@@ -79,9 +92,7 @@ fn times(left: &Sparse, right: &Dense) -> Dense {
     let mut product = Dense::zeros(left.n_rows(), right.n_columns());
     product.par_rows_mut().enumerate().for_each(|(row, target)| {
         for (middle, factor) in left.cells(row) {
-            for (value, other) in target.iter_mut().zip(right.row(middle as usize)) {
-                *value += factor * other;
-            }
+            add(target, right.row(middle as usize), factor);
         }
     });
     product
@@ -144,14 +155,13 @@ impl Model for LowPass {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         let mut passed = vec![0.0; self.basis.n_columns()];
         for item in distinct(query.acts, self.target) {
-            let scale = self.scales[item as usize];
-            for (value, axis) in passed.iter_mut().zip(self.basis.row(item as usize)) {
-                *value += scale * axis;
+            add(&mut passed, self.basis.row(item as usize), self.scales[item as usize]);
+        }
+        widely(|| {
+            for (item, score) in scores.iter_mut().enumerate() {
+                *score += dot(self.basis.row(item), &passed) / self.scales[item];
             }
-        }
-        for (item, score) in scores.iter_mut().enumerate() {
-            *score += dot(self.basis.row(item), &passed) / self.scales[item];
-        }
+        });
     }
 }
 

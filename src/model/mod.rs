@@ -4,6 +4,9 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
+mod bpr;
+mod co_visit;
+mod content;
 mod dense;
 mod ease;
 mod ials;
@@ -11,11 +14,14 @@ mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
+mod parts;
 mod popular;
 mod recipe;
+mod repeat;
 mod rp3beta;
 mod slim;
 mod sparse;
+mod vector;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +31,7 @@ use thiserror::Error;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::Neighbors;
+pub use parts::Parts;
 pub use recipe::{Ingredient, Part, Recipe, Sum};
 pub use sparse::{Sparse, top};
 
@@ -65,7 +72,8 @@ pub enum ModelError {
 pub struct Query<'a> {
     /// The user's number among those the model was fitted to; none for somebody new.
     pub user: Option<u32>,
-    /// What the user did, oldest first.
+    /// What the user did, oldest first. An act of value 0 is masked: it brings nothing, but holds its
+    /// place, so that what the others bring stays as it is.
     pub acts: &'a [Act],
 }
 
@@ -127,6 +135,9 @@ pub struct Entry {
     pub knobs: &'static [Knob],
     /// Whether the data has what the method needs, and is not too large for it.
     pub applies: fn(&Training) -> bool,
+    /// Whether a fit takes so long that a search over parameters is worth it only where the method
+    /// helps as it is.
+    pub costly: fn(&Training) -> bool,
     /// Fits it.
     pub fit: Fit,
 }
@@ -151,7 +162,19 @@ impl Entry {
 }
 
 /// Every method, in the order the help lists them.
-pub const MODELS: &[Entry] = &[popular::ENTRY, item_cosine::ENTRY, rp3beta::ENTRY, ease::ENTRY, slim::ENTRY, ials::ENTRY, low_pass::ENTRY];
+pub const MODELS: &[Entry] = &[
+    popular::ENTRY,
+    item_cosine::ENTRY,
+    rp3beta::ENTRY,
+    ease::ENTRY,
+    slim::ENTRY,
+    low_pass::ENTRY,
+    ials::ENTRY,
+    bpr::ENTRY,
+    repeat::ENTRY,
+    co_visit::ENTRY,
+    content::ENTRY,
+];
 
 /// The method of this name.
 ///

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{Entry, Model, ModelError, Params, Query, Training, by_name};
+use super::{Entry, Model, ModelError, Params, Query, Training, by_name, rp3beta};
 
 /// A method of a sum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,11 +25,20 @@ impl Ingredient {
 }
 
 /// What a search for the best methods finds: few numbers, from which the models are fitted anew.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Recipe {
     /// The methods that are added up.
     pub ingredients: Vec<Ingredient>,
+}
+
+impl Default for Recipe {
+    /// What does well on most data unsearched, of any size: walks of three steps.
+    fn default() -> Self {
+        Self {
+            ingredients: vec![Ingredient::new(&rp3beta::ENTRY, &rp3beta::ENTRY.defaults(), 1.0)],
+        }
+    }
 }
 
 impl Recipe {

@@ -29,8 +29,8 @@ pub(super) const ENTRY: Entry = Entry {
         Knob {
             name: "l2",
             about: "weight of the squares of the coefficients",
-            default: 5.0,
-            grid: &[2.0, 5.0, 20.0, 80.0],
+            default: 50.0,
+            grid: &[5.0, 20.0, 50.0, 100.0, 200.0, 400.0],
         },
         Knob {
             name: "l1",
@@ -48,13 +48,17 @@ pub(super) const ENTRY: Entry = Entry {
             name: "signed",
             about: "whether items may speak against others",
             default: 0.0,
-            grid: &[0.0, 1.0],
+            grid: &[],
         },
-        Knob { name: "n", about: "others looked at for an item", default: 200.0, grid: &[200.0] },
+        Knob { name: "n", about: "others looked at for an item", default: 200.0, grid: &[] },
     ],
     applies,
+    costly: |training| training.interactions.len() > FEW_ACTS,
     fit,
 };
+
+/// Acts above which a fit takes more than some seconds.
+const FEW_ACTS: usize = 200_000;
 
 fn applies(training: &Training) -> bool {
     let degrees = training.matrix().row_sums();

@@ -5,6 +5,7 @@
 //! event left out takes just its parts along. Adding one is a file and a row of [`RECOMMENDERS`].
 
 mod blend;
+mod fitted;
 mod item_item;
 mod popular;
 mod ppr;
@@ -16,11 +17,13 @@ use thiserror::Error;
 
 use crate::explain::{Connection, Contribution, History, connect};
 use crate::graph::NodeIndex;
+use crate::model::ModelError;
 use crate::schema::NodeKind;
 use crate::snapshot::Snapshot;
 use crate::traverse::TraverseError;
 
 pub use blend::Blend;
+pub use fitted::Fitted;
 pub use item_item::ItemItem;
 pub use popular::Popular;
 pub use ppr::Ppr;
@@ -40,6 +43,9 @@ pub enum RecommendError {
     /// A walk over the graph failed.
     #[error(transparent)]
     Traverse(#[from] TraverseError),
+    /// A model cannot be fitted.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 /// What an event of the history, or everybody's doing, brings to an item.
@@ -64,7 +70,7 @@ pub trait Recommender: Send + Sync {
     /// changes no other part.
     ///
     /// # Errors
-    /// [`RecommendError::Traverse`].
+    /// [`RecommendError::Traverse`], [`RecommendError::Model`].
     fn score(&self, snapshot: &Snapshot, history: &History) -> Result<Scores, RecommendError>;
 }
 
@@ -90,6 +96,11 @@ pub const RECOMMENDERS: &[Entry] = &[
         name: "ppr",
         about: "where walks over people and entities lead from the history",
         build: || Box::new(Ppr::default()),
+    },
+    Entry {
+        name: fitted::NAME,
+        about: "models fitted to everybody's interactions, as `train recommender` chose them",
+        build: || Box::new(Fitted),
     },
     Entry { name: "popular", about: "what everybody cares for", build: || Box::new(Popular) },
 ];

@@ -189,6 +189,7 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         EngineError::NoInterest { .. } => (Code::NotFound, "NO_INTEREST"),
         EngineError::Token { .. } => (Code::FailedPrecondition, "TOKEN_OF_ANOTHER_STORE"),
         EngineError::Gathered(error) => of_engine(error),
+        EngineError::File { .. } | EngineError::Recipe { .. } => (Code::Internal, "FILE"),
         EngineError::Event(error) => of_event(error),
         EngineError::Store(error) => of_store(error),
         EngineError::Ingest(error) => of_ingest(error),
@@ -200,6 +201,9 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
             (Code::InvalidArgument, "UNKNOWN_RECOMMENDER")
         }
         EngineError::Recommend(RecommendError::Traverse(error)) => of_traverse(error),
+        EngineError::Recommend(RecommendError::Model(_)) => {
+            (Code::FailedPrecondition, "MODEL_CANNOT_BE_FITTED")
+        }
         EngineError::Traverse(error) => of_traverse(error),
     }
 }

@@ -69,6 +69,7 @@ impl Snapshot {
             worth,
             background: Background::default(),
             nearest: HashMap::new(),
+            fitted: OnceLock::new(),
         };
         let mut snapshot = Self {
             sequence,
@@ -77,6 +78,7 @@ impl Snapshot {
             schema,
             graph: Overlay::new(graph),
             names: Names::new(ids, names, &merges),
+            recipe: Arc::default(),
             base: Arc::new(base),
         };
         let background = Background::of(&snapshot);

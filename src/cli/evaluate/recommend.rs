@@ -7,12 +7,15 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::temporal;
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
-use crate::cli::{ExitCode, Output, OutputArg, write_json};
+use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, tune,
+    Behaviors, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
+    tune,
 };
 use crate::model::{self, Entry, Model, Params};
+use crate::schema::Timestamp;
 
 /// Methods that every figure is put beside, where they apply.
 const FLOORS: &[&str] = &["popular", "item_cosine", "rp3beta", "ease"];
@@ -45,12 +48,34 @@ pub(crate) struct Args {
     /// Items' attributes: a JSON object of lists by item, or an item and an attribute a line
     #[arg(long, value_name = "FILE")]
     attributes: Option<PathBuf>,
+    /// What is written about items, a JSON object a line: item, title, keywords, description, attributes
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
+    /// What is written about the source's items: cross-domain
+    #[arg(long, value_name = "FILE")]
+    source_items: Option<PathBuf>,
+    /// What was done in the domain that is known of the users: cross-domain
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
+    /// Ids of those who are in both domains, the source's and the target's [default: equal ids]:
+    /// cross-domain
+    #[arg(long, value_name = "FILE")]
+    shared: Option<PathBuf>,
+    /// Share of those in both to hide in the target, where there is no --test: cross-domain
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
+    hide: f64,
     /// A behaviour and its file, the weakest first: behaviors
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_behavior)]
     behavior: Vec<(String, PathBuf)>,
-    /// The behaviour to predict: behaviors
+    /// What was done in the domain that is ranked: cross-domain. The behaviour to predict: behaviors; temporal, where it is else the strongest common one
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+    /// Folder of the store: temporal
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The moment after which events are to be found [default: after nine tenths of them]: temporal
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    cut: Option<Timestamp>,
     /// What may be looked at to choose parameters: behaviors
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
@@ -84,6 +109,10 @@ enum Protocol {
     LeaveOneOut,
     /// Several behaviours, one of which is to be predicted.
     Behaviors,
+    /// Users of one domain are new to another, whose items are ranked.
+    CrossDomain,
+    /// The events of a store: what came after a moment is to be found.
+    Temporal,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -127,7 +156,8 @@ Methods and their parameters:
     text.push_str("\
 \nExample:
   predilect evaluate recommend --protocol split --train train.txt --test test.txt --method best --k 20
-  predilect evaluate recommend --protocol leave-one-out --sequences sequences.txt --method ease --tune");
+  predilect evaluate recommend --protocol leave-one-out --sequences sequences.txt --method ease --tune
+  predilect evaluate recommend --protocol cross-domain --source books.tsv --target music.tsv");
     text
 }
 
@@ -147,6 +177,7 @@ struct Row {
     name: String,
     params: Value,
     metrics: Metrics,
+    explained: f64,
     fit_s: (f64, Option<f64>),
     rank_s: (f64, Option<f64>),
 }
@@ -156,15 +187,17 @@ impl Args {
         if self.k == 0 {
             bail!("--k must be at least 1");
         }
-        let task = self.task()?;
-        let row = self.measure(&task)?;
-        let mut beside = Vec::new();
-        for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
-            let entry = model::by_name(name)?;
-            if (entry.applies)(&task.training) {
-                beside.push(self.one(&task, entry, &entry.defaults())?);
+        let (task, again) = match self.protocol {
+            Protocol::Temporal => {
+                let store = self.store.as_deref().context("this protocol needs --store")?;
+                let temporal = temporal::read(store, self.cut, self.target.as_deref())?;
+                (temporal.new, temporal.all)
             }
-        }
+            _ => (self.task()?, None),
+        };
+        let (row, beside) = (self.measure(&task)?, self.beside(&task)?);
+        let again = again.map(|task| anyhow::Ok((self.measure(&task)?, self.beside(&task)?)));
+        let again = again.transpose()?;
         match self.output.output {
             Output::Json => {
                 let mut answer = row.json();
@@ -173,28 +206,52 @@ impl Args {
                 answer["seed"] = json!(self.seed);
                 answer["peak_mib"] = json!(peak_mib());
                 answer["beside"] = beside.iter().map(Row::json).collect();
+                if let Some((row, beside)) = &again {
+                    answer["with_repeats"] = row.json();
+                    answer["with_repeats"]["beside"] = beside.iter().map(Row::json).collect();
+                }
                 write_json(out, &answer)?;
             }
             Output::Text => {
-                let k = self.k;
-                writeln!(
-                    out,
-                    "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9}   ± recall  cases {}",
-                    "method",
-                    format!("recall@{k}"),
-                    format!("prec@{k}"),
-                    format!("ndcg@{k}"),
-                    format!("mrr@{k}"),
-                    "coverage",
-                    row.metrics.n_cases
-                )?;
-                for row in std::iter::once(&row).chain(&beside) {
-                    row.text(out)?;
+                self.table(out, &row, &beside)?;
+                if let Some((row, beside)) = &again {
+                    writeln!(out, "\nwith what was done before:")?;
+                    self.table(out, row, beside)?;
                 }
-                writeln!(out, "{}: {}", row.name, row.params)?;
             }
         }
         Ok(ExitCode::Done)
+    }
+
+    /// The methods that every figure is put beside.
+    fn beside(&self, task: &Task) -> anyhow::Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
+            let entry = model::by_name(name)?;
+            if (entry.applies)(&task.training) {
+                rows.push(self.one(task, entry, &entry.defaults())?);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn table(&self, out: &mut dyn Write, row: &Row, beside: &[Row]) -> anyhow::Result<()> {
+        let k = self.k;
+        writeln!(
+            out,
+            "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9}   ± recall  cases {}",
+            "method",
+            format!("recall@{k}"),
+            format!("prec@{k}"),
+            format!("ndcg@{k}"),
+            format!("mrr@{k}"),
+            "coverage",
+            row.metrics.n_cases
+        )?;
+        for row in std::iter::once(row).chain(beside) {
+            row.text(out)?;
+        }
+        Ok(writeln!(out, "{}: {}", row.name, row.params)?)
     }
 
     fn task(&self) -> anyhow::Result<Task> {
@@ -208,11 +265,13 @@ impl Args {
                 test: given(&self.test, "test")?,
                 test_layout: self.test_layout.into(),
                 attributes: self.attributes.clone(),
+                items: self.items.clone(),
             }
             .read()?,
             Protocol::LeaveOneOut => LeaveOneOut {
                 sequences: given(&self.sequences, "sequences")?,
                 attributes: self.attributes.clone(),
+                items: self.items.clone(),
             }
             .read()?,
             Protocol::Behaviors => Behaviors {
@@ -220,8 +279,26 @@ impl Args {
                 target: self.target.clone().context("this protocol needs --target")?,
                 test: given(&self.test, "test")?,
                 valid: self.valid.clone(),
+                items: self.items.clone(),
             }
             .read()?,
+            Protocol::CrossDomain => {
+                if !(self.hide > 0.0 && self.hide < 1.0) {
+                    bail!("--hide must lie between 0 and 1");
+                }
+                CrossDomain {
+                    source: given(&self.source, "source")?,
+                    target: given(&self.target.as_ref().map(PathBuf::from), "target")?,
+                    shared: self.shared.clone(),
+                    test: self.test.clone(),
+                    hide: self.hide,
+                    seed: self.seed,
+                    items: self.items.clone(),
+                    source_items: self.source_items.clone(),
+                }
+                .read()?
+            }
+            Protocol::Temporal => bail!("this protocol's data is a store"),
         })
     }
 
@@ -260,7 +337,9 @@ impl Args {
     ) -> Row {
         let watch = Stopwatch::start();
         let metrics = evaluate(model, task, self.k);
-        Row { name: name.to_owned(), params, metrics, fit_s, rank_s: watch.stop() }
+        let rank_s = watch.stop();
+        let explained = explained(model, task, self.k);
+        Row { name: name.to_owned(), params, metrics, explained, fit_s, rank_s }
     }
 }
 
@@ -278,7 +357,7 @@ impl Row {
                 "mrr": of.mrr.within,
             },
             "coverage": of.coverage, "novelty": of.novelty, "diversity": of.diversity,
-            "popularity_bias": of.popularity_bias,
+            "popularity_bias": of.popularity_bias, "explained": self.explained,
             "fit_wall_s": self.fit_s.0, "fit_cpu_s": self.fit_s.1,
             "users_per_cpu_s": self.rank_s.1.map(|s| of.n_cases as f64 / s.max(1e-9)),
         })

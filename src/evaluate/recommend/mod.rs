@@ -5,11 +5,15 @@
 //! is to fit to, never on the cases; [`best`] adds the best methods up.
 
 mod best;
+mod cross_domain;
 mod files;
+mod histories;
+mod items;
 mod metric;
 mod protocol;
 mod rank;
 mod task;
+mod temporal;
 mod tune;
 
 use std::io;
@@ -20,11 +24,13 @@ use thiserror::Error;
 use crate::model::ModelError;
 
 pub use best::best;
+pub use cross_domain::CrossDomain;
 pub use files::Ids;
 pub use metric::{Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};
-pub use rank::evaluate;
+pub use rank::{evaluate, explained};
 pub use task::{Case, Holdout, Pool, Task};
+pub use temporal::Temporal;
 pub use tune::{Tuned, tune};
 
 /// Why recommendations cannot be evaluated.

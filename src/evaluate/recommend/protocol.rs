@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::EvaluateError;
 use super::files::{Ids, Lines, fields};
+use super::histories;
+use super::items::ItemTexts;
 use super::task::{Case, Holdout, Pool, Task};
 use crate::model::{Act, Interactions, Sparse, Training};
 
-/// Share of each user's items that a validation part takes where the cut was random.
-const SHARE: f64 = 0.1;
+/// Bounds of the share of each user's items that a validation part takes where the cut was random: it
+/// takes as the test part did, but leaves enough to fit to.
+const SHARES: [f64; 2] = [0.05, 0.2];
 
-fn act(item: u32, at: i64) -> Act {
+pub(super) fn act(item: u32, at: i64) -> Act {
     Act { item, behavior: 0, at, value: 1.0 }
 }
 
@@ -42,6 +45,8 @@ pub struct Split {
     pub test_layout: Layout,
     /// Items' attributes: JSON of lists by item, or a pair a line.
     pub attributes: Option<PathBuf>,
+    /// What is written about items: a JSON object a line.
+    pub items: Option<PathBuf>,
 }
 
 impl Split {
@@ -50,6 +55,9 @@ impl Split {
     /// # Errors
     /// [`EvaluateError::Read`], [`EvaluateError::Line`], [`EvaluateError::NoCases`].
     pub fn read(&self) -> Result<Task, EvaluateError> {
+        if histories::are_in(&self.train)? {
+            return histories::read(&self.train, &self.test, self.items.as_deref());
+        }
         let (mut users, mut items) = (Ids::default(), Ids::default());
         let mut acts = Vec::new();
         rows(&self.train, self.train_layout, |row| {
@@ -75,7 +83,11 @@ impl Split {
         })?;
         let holdout = match cases.first().map(|case| &case.pool) {
             Some(Pool::Given(pool)) => Holdout::Among(pool.len().saturating_sub(1)),
-            _ => Holdout::Share(SHARE),
+            _ => {
+                let n_found: usize = relevant.iter().map(Vec::len).sum();
+                let share = n_found as f64 / (n_found + acts.len()).max(1) as f64;
+                Holdout::Share(share.clamp(SHARES[0], SHARES[1]))
+            }
         };
         let whole = (0..).zip(relevant).filter(|(_, items)| !items.is_empty());
         cases.extend(whole.map(|(user, items)| Case::known(user, items)));
@@ -85,24 +97,30 @@ impl Split {
                 remedy: "give lines of a user and the items to find",
             });
         }
+        let texts = ItemTexts::numbered(self.items.as_deref(), &mut items)?;
         let interactions = Interactions::new(users.len(), items.len(), acts);
         let mut training = Training::plain(interactions, false);
         if let Some(path) = &self.attributes {
             training.side.attributes = Some(attributes(path, &items)?);
         }
+        texts.add(&items, &mut training.side);
         Ok(Task { training, cases, holdout })
     }
 }
 
 /// What a line says.
-struct Row<'a> {
-    user: &'a str,
-    items: Vec<&'a str>,
+pub(super) struct Row<'a> {
+    pub user: &'a str,
+    pub items: Vec<&'a str>,
     negatives: Vec<&'a str>,
 }
 
 /// Calls `each` with every line; a first line of words is a header.
-fn rows(path: &Path, layout: Layout, mut each: impl FnMut(&Row<'_>)) -> Result<(), EvaluateError> {
+pub(super) fn rows(
+    path: &Path,
+    layout: Layout,
+    mut each: impl FnMut(&Row<'_>),
+) -> Result<(), EvaluateError> {
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next()? {
         let line = line.to_owned();
@@ -142,6 +160,8 @@ pub struct LeaveOneOut {
     pub sequences: PathBuf,
     /// Items' attributes: JSON of lists by item, or a pair a line.
     pub attributes: Option<PathBuf>,
+    /// What is written about items: a JSON object a line.
+    pub items: Option<PathBuf>,
 }
 
 impl LeaveOneOut {
@@ -171,11 +191,13 @@ impl LeaveOneOut {
                 remedy: "give lines of a user and two items at least",
             });
         }
+        let texts = ItemTexts::numbered(self.items.as_deref(), &mut items)?;
         let interactions = Interactions::new(users.len(), items.len(), acts);
         let mut training = Training::plain(interactions, true);
         if let Some(path) = &self.attributes {
             training.side.attributes = Some(attributes(path, &items)?);
         }
+        texts.add(&items, &mut training.side);
         Ok(Task { training, cases, holdout: Holdout::Last })
     }
 }
@@ -191,6 +213,8 @@ pub struct Behaviors {
     pub test: PathBuf,
     /// Lines of user and item that parameters may be chosen on; they are fitted to in the end.
     pub valid: Option<PathBuf>,
+    /// What is written about items: a JSON object a line.
+    pub items: Option<PathBuf>,
 }
 
 impl Behaviors {
@@ -252,12 +276,15 @@ impl Behaviors {
                 remedy: "give lines of a user and an item",
             });
         }
+        let texts = ItemTexts::numbered(self.items.as_deref(), &mut items)?;
         let interactions = Interactions::new(users.len(), items.len(), acts);
-        let training = Training {
+        let mut training = Training {
             behaviors: names().collect(),
             target: target as u8,
+            timed: ordered,
             ..Training::plain(interactions, ordered)
         };
+        texts.add(&items, &mut training.side);
         Ok(Task { training, cases, holdout: Holdout::LastTarget })
     }
 }

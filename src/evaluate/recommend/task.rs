@@ -4,6 +4,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::temporal;
 use crate::model::{Act, Query, Training};
 
 /// Which items a case ranks.
@@ -11,6 +12,10 @@ use crate::model::{Act, Query, Training};
 pub enum Pool {
     /// All but those that the user already did the behaviour to predict to.
     Unseen,
+    /// As [`Self::Unseen`], but only those with numbers below this one.
+    Below(u32),
+    /// All items: what was done may be done again.
+    All,
     /// These, the relevant ones among them.
     Given(Vec<u32>),
 }
@@ -38,7 +43,7 @@ impl Case {
 }
 
 /// How the cases were cut from what people did; a validation part is cut from the rest likewise.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Holdout {
     /// A share of each user's items, at random.
     Share(f64),
@@ -46,6 +51,15 @@ pub enum Holdout {
     Last,
     /// Each user's last new item of the behaviour to predict, with all that they did to it.
     LastTarget,
+    /// All that some users did to items below a number, of those who did others too.
+    Domain {
+        /// The number.
+        n_items: u32,
+        /// The share of these users.
+        share: f64,
+    },
+    /// What came after a moment, ranked among these items.
+    Later(Pool),
     /// One item of each user, at random, ranked among as many others.
     Among(usize),
 }
@@ -76,6 +90,9 @@ impl Task {
     /// Users with a single act keep it. Deterministic for a seed.
     pub fn validation(&self, seed: u64) -> Self {
         let training = &self.training;
+        if let Holdout::Later(pool) = &self.holdout {
+            return self.later(pool);
+        }
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut cases = Vec::new();
         for user in 0..training.interactions.n_users() as u32 {
@@ -85,8 +102,12 @@ impl Task {
                 continue;
             }
             let mut case = Case::known(user, relevant);
-            if let Holdout::Among(n) = self.holdout {
-                case.pool = Pool::Given(self.drawn(acts, &case.relevant, n, &mut random));
+            match self.holdout {
+                Holdout::Among(n) => {
+                    case.pool = Pool::Given(self.drawn(acts, &case.relevant, n, &mut random));
+                }
+                Holdout::Domain { n_items, .. } => case.pool = Pool::Below(n_items),
+                _ => {}
             }
             cases.push(case);
         }
@@ -103,7 +124,21 @@ impl Task {
             let latest = training.interactions.of(user).last() == Some(act);
             !(held && (!last || latest))
         });
-        Self { training: training.with(rest), cases, holdout: self.holdout }
+        Self { training: training.with(rest), cases, holdout: self.holdout.clone() }
+    }
+
+    /// What came after a moment within the training part, and what came before.
+    fn later(&self, pool: &Pool) -> Self {
+        let interactions = &self.training.interactions;
+        let moment = temporal::moment(interactions);
+        let training = self.training.with(interactions.filter(|_, act| act.at < moment));
+        let later: Vec<(u32, Act)> = interactions
+            .iter()
+            .filter(|(_, act)| act.at >= moment)
+            .map(|(user, act)| (user, *act))
+            .collect();
+        let cases = temporal::cases(&training, &later, pool);
+        Self { training, cases, holdout: self.holdout.clone() }
     }
 
     /// The items of a user to hold out; none when too little would be left.
@@ -111,7 +146,7 @@ impl Task {
         let target = self.training.target;
         let mut items: Vec<u32> =
             acts.iter().filter(|act| act.behavior == target).map(|act| act.item).collect();
-        match self.holdout {
+        match &self.holdout {
             Holdout::Last => {
                 acts.last().filter(|_| acts.len() > 1).map(|a| a.item).into_iter().collect()
             }
@@ -120,10 +155,20 @@ impl Task {
                 let other = |item| acts.iter().any(|act| act.item != item);
                 last.filter(|item| other(*item)).into_iter().collect()
             }
+            Holdout::Later(_) => Vec::new(),
+            Holdout::Domain { n_items, share } => {
+                let n = items.len();
+                items.retain(|item| item < n_items);
+                let both = !items.is_empty() && items.len() < n;
+                if !both || !random.random_bool(*share) {
+                    items.clear();
+                }
+                items
+            }
             Holdout::Share(_) | Holdout::Among(_) => {
                 items.sort_unstable();
                 items.dedup();
-                let n = match self.holdout {
+                let n = match &self.holdout {
                     Holdout::Share(share) => (items.len() as f64 * share).round() as usize,
                     _ => 1,
                 };

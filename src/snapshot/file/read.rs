@@ -75,6 +75,7 @@ impl Snapshot {
             schema: Arc::new(view.schema().clone()),
             graph: Overlay::new(Arc::new(graph)),
             names: Names::new(ids, names, &view.merges()?),
+            recipe: Arc::default(),
             base: Arc::new(Base { nearest, ..base }),
         })
     }
@@ -120,6 +121,7 @@ impl Sections<'_> {
             norms: norms.to_vec(),
             background,
             nearest: HashMap::new(),
+            fitted: OnceLock::new(),
         };
         Some((graph, base, ids, names))
     }
