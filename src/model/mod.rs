@@ -12,12 +12,14 @@ mod ease;
 mod ials;
 mod interactions;
 mod item_cosine;
+mod low_pass;
 mod neighbors;
 mod parts;
 mod popular;
 mod recipe;
 mod repeat;
 mod rp3beta;
+mod slim;
 mod sparse;
 mod vector;
 
@@ -165,6 +167,8 @@ pub const MODELS: &[Entry] = &[
     item_cosine::ENTRY,
     rp3beta::ENTRY,
     ease::ENTRY,
+    slim::ENTRY,
+    low_pass::ENTRY,
     ials::ENTRY,
     bpr::ENTRY,
     repeat::ENTRY,
