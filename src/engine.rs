@@ -10,6 +10,7 @@ mod explain;
 mod group;
 mod keep;
 mod merge;
+mod overlay;
 mod recipe;
 mod temporal;
 mod write;
@@ -36,6 +37,7 @@ use crate::traverse::{self, PathParams, Paths, Similar};
 
 pub use error::EngineError;
 pub use group::Durability;
+pub use overlay::Merger;
 pub use temporal::Parted;
 pub use write::Written;
 
@@ -65,6 +67,7 @@ pub struct Engine {
     kept: Mutex<Option<u64>>,
     /// What models are fitted by.
     recipe: Arc<Recipe>,
+    merging: overlay::Merging,
 }
 
 impl Engine {
@@ -95,7 +98,19 @@ impl Engine {
         let current = ArcSwap::from_pointee(current.with_recipe(Arc::clone(&recipe)));
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
-        Ok(Self { store, extractor, current, past, writing, gathered, catalogue, kept, recipe })
+        let merging = overlay::Merging::default();
+        Ok(Self {
+            store,
+            extractor,
+            current,
+            past,
+            writing,
+            gathered,
+            catalogue,
+            kept,
+            recipe,
+            merging,
+        })
     }
 
     /// The schema of the store.

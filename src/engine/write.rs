@@ -1,21 +1,15 @@
 //! What changes the graph: to the store, to disk, and into a new snapshot, in this order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::{Durability, Engine, EngineError, lock};
 use crate::event::{Document, Event, NodeKey};
 use crate::extract::Extractor;
 use crate::ingest::{self, Backlog, Catalogue, LoadParams, LoadReport, Progress, mutations};
-use crate::recommend;
 use crate::schema::{NodeKind, Timestamp};
 use crate::snapshot::{Name, Snapshot};
 use crate::store::{Edge, EdgeKey, EvidenceId, Mutation, Node, NodeId, Outcome};
 
-/// Newer edges over a base, as a share of the base, at which the base is built anew.
-const MERGE_SHARE: usize = 16;
-/// Newer edges that never make it worth building the base anew.
-const MERGE_LEAST: usize = 20_000;
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -200,9 +194,13 @@ impl Engine {
         Ok(report)
     }
 
-    /// Swaps in a snapshot with what the store says of these nodes and edges now.
-    pub(super) fn advance(&self, nodes: &[NodeId], edges: &[EdgeKey]) -> Result<u64, EngineError> {
-        let snapshot = self.snapshot();
+    /// `snapshot` with what the store says of these nodes and edges now.
+    pub(super) fn laid_over(
+        &self,
+        snapshot: &Snapshot,
+        nodes: &[NodeId],
+        edges: &[EdgeKey],
+    ) -> Result<Snapshot, EngineError> {
         let view = self.store.view();
         let sequence = view.sequence()?;
         let new = |id: &NodeId| snapshot.names().find(*id).is_none();
@@ -226,20 +224,7 @@ impl Engine {
             });
         }
         let names = names.into_iter().map(|(id, node)| (id, named(node, id, &changed))).collect();
-        let next = snapshot.with(sequence, names, changed)?;
-        let many = MERGE_LEAST.max(next.graph().base().edge_count() / MERGE_SHARE);
-        if next.graph().change_count() > many {
-            return self.rebuild();
-        }
-        self.current.store(Arc::new(next));
-        Ok(sequence)
-    }
-
-    pub(super) fn rebuild(&self) -> Result<u64, EngineError> {
-        let snapshot = Snapshot::build(&self.store.view(), None, recommend::CACHED)?;
-        let sequence = snapshot.sequence;
-        self.current.store(Arc::new(snapshot.with_recipe(Arc::clone(&self.recipe))));
-        Ok(sequence)
+        Ok(snapshot.with(sequence, names, changed)?)
     }
 }
 

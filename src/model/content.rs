@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         },
     ],
     applies: |training| training.side.words.is_some() || training.side.attributes.is_some(),
+    costly: |_| false,
     fit,
 };
 

@@ -9,6 +9,9 @@ use super::{Dense, Entry, Knob, Model, ModelError, Neighbors, Params, Sparse, Tr
 /// Items above which the dense matrix takes too much room: 4 GiB.
 const MOST_ITEMS: usize = 32_768;
 
+/// Items above which a fit takes more than some seconds.
+const FEW_ITEMS: usize = 8_192;
+
 pub(super) const ENTRY: Entry = Entry {
     name: "ease",
     about: "each item from the others, by least squares",
@@ -19,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
         grid: &[50.0, 100.0, 200.0, 400.0, 800.0],
     }],
     applies: |training| training.interactions.n_items() <= MOST_ITEMS,
+    costly: |training| training.interactions.n_items() > FEW_ITEMS,
     fit,
 };
 

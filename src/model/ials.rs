@@ -30,8 +30,12 @@ pub(super) const ENTRY: Entry = Entry {
         Knob { name: "epochs", about: "times that all vectors are solved", default: 15.0, grid: &[] },
     ],
     applies: |_| true,
+    costly: |training| training.interactions.len() > FEW_ACTS,
     fit,
 };
+
+/// Acts above which a fit takes more than some seconds.
+const FEW_ACTS: usize = 100_000;
 
 /// Exponent of the frequency in the regularisation (section 4.1 finds 1 best throughout).
 const NU: f32 = 1.0;

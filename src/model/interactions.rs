@@ -124,13 +124,15 @@ pub struct Training {
     pub target: u8,
     /// Whether the acts' times say which came first.
     pub ordered: bool,
+    /// Whether they are seconds, which say how long ago.
+    pub timed: bool,
 }
 
 impl Training {
     /// Plain interactions of one behaviour, without anything beside.
     pub fn plain(interactions: Interactions, ordered: bool) -> Self {
         let behaviors = vec!["interaction".to_owned()];
-        Self { interactions, side: Side::default(), behaviors, target: 0, ordered }
+        Self { interactions, side: Side::default(), behaviors, target: 0, ordered, timed: false }
     }
 
     /// The same, fitted to other interactions of the same users and items.

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         },
     ],
     applies: |_| true,
+    costly: |_| false,
     fit,
 };
 

@@ -4,11 +4,14 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
+mod attributes;
+mod bpr;
+mod co_visit;
 mod content;
 mod dense;
 mod ease;
-mod interactions;
 mod ials;
+mod interactions;
 mod item_cosine;
 mod neighbors;
 mod parts;
@@ -130,6 +133,9 @@ pub struct Entry {
     pub knobs: &'static [Knob],
     /// Whether the data has what the method needs, and is not too large for it.
     pub applies: fn(&Training) -> bool,
+    /// Whether a fit takes so long that a search over parameters is worth it only where the method
+    /// helps as it is.
+    pub costly: fn(&Training) -> bool,
     /// Fits it.
     pub fit: Fit,
 }
@@ -160,7 +166,10 @@ pub const MODELS: &[Entry] = &[
     rp3beta::ENTRY,
     ease::ENTRY,
     ials::ENTRY,
+    bpr::ENTRY,
     repeat::ENTRY,
+    co_visit::ENTRY,
+    attributes::ENTRY,
     content::ENTRY,
 ];
 

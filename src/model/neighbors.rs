@@ -17,17 +17,24 @@ pub struct Neighbors {
     weights: Weights,
     /// The behaviour whose acts count.
     target: u8,
+    /// Weight of an act over that of the one after it.
+    recency: f32,
 }
 
 impl Neighbors {
     /// From the cells that are not zero.
     pub fn sparse(weights: Sparse, target: u8) -> Self {
-        Self { weights: Weights::Sparse(weights), target }
+        Self { weights: Weights::Sparse(weights), target, recency: 1.0 }
     }
 
     /// From all cells.
     pub fn dense(weights: Dense, target: u8) -> Self {
-        Self { weights: Weights::Dense(weights), target }
+        Self { weights: Weights::Dense(weights), target, recency: 1.0 }
+    }
+
+    /// The same, where each act counts `recency` times what the one after it does, in (0, 1].
+    pub fn fading(self, recency: f32) -> Self {
+        Self { recency, ..self }
     }
 
     /// Adds `weight` times what `item` brings to every item to `scores`.
@@ -56,10 +63,21 @@ pub fn distinct(acts: &[Act], target: u8) -> Vec<u32> {
     items
 }
 
+/// The items of `acts` with the behaviour `target`, each once, ascending, with the weight of its
+/// latest act: 1 for the last act, `recency` for the one before it, and so on.
+pub fn faded(acts: &[Act], target: u8, recency: f32) -> Vec<(u32, f32)> {
+    let latest = acts.iter().rev().filter(|act| act.behavior == target).map(|act| act.item);
+    let weights = std::iter::successors(Some(1.0), |weight| Some(weight * recency));
+    let mut items: Vec<(u32, f32)> = latest.zip(weights).collect();
+    items.sort_by_key(|(item, _)| *item);
+    items.dedup_by_key(|(item, _)| *item);
+    items
+}
+
 impl Model for Neighbors {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        for item in distinct(query.acts, self.target) {
-            self.add(item, 1.0, scores);
+        for (item, weight) in faded(query.acts, self.target, self.recency) {
+            self.add(item, weight, scores);
         }
     }
 }

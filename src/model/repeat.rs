@@ -14,7 +14,8 @@ pub(super) const ENTRY: Entry = Entry {
         default: 90.0,
         grid: &[14.0, 30.0, 90.0, 365.0],
     }],
-    applies: |training| training.ordered && repeats(training),
+    applies: |training| training.timed && repeats(training),
+    costly: |_| false,
     fit,
 };
 

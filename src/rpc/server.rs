@@ -118,8 +118,10 @@ pub fn serve(
         .enable_all()
         .build()
         .map_err(|source| RpcError::Runtime { source })?;
+    let merger = engine.merge_in_background().map_err(|source| RpcError::Runtime { source })?;
     let served = runtime.block_on(listen(engine, params, ready));
     close(runtime);
+    drop(merger);
     served
 }
 

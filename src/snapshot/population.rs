@@ -74,6 +74,7 @@ impl Population {
                 .collect(),
             target: target as u8,
             ordered: true,
+            timed: true,
         };
         Self { training, users, user_of, items, item_of, actions }
     }

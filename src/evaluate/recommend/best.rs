@@ -11,9 +11,9 @@ use rayon::prelude::*;
 use super::EvaluateError;
 use super::metric::Measures;
 use super::rank::first;
-use super::task::Task;
-use super::tune::tune;
-use crate::model::{Entry, Ingredient, MODELS, Model, Params, Recipe};
+use super::task::{Case, Task};
+use super::tune::{Tuned, search, tune, untuned};
+use crate::model::{Entry, Ingredient, MODELS, Recipe};
 
 /// Items of each method that the search over weights looks at, for each case.
 const POOL: usize = 100;
@@ -24,24 +24,57 @@ const WEIGHTS: &[f32] = &[0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0];
 /// Times that the search goes through all methods.
 const ROUNDS: usize = 3;
 
-/// Tunes and weighs.
+/// Cases of the validation part that are looked at, at most.
+const CASES: usize = 20_000;
+
+/// What a costly method has to add, as a share of what the others reach, for a search over its
+/// parameters.
+const WORTH: f64 = 0.005;
+
+/// Tunes and weighs: first the quick methods, then of the costly ones those that add to them.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
 pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
-    let validation = task.validation(seed);
-    let mut candidates: Vec<(&'static Entry, Params)> = Vec::new();
-    let mut models: Vec<Box<dyn Model>> = Vec::new();
-    for entry in MODELS.iter().filter(|entry| (entry.applies)(&task.training)) {
-        let tuned = tune(entry, &validation, &entry.defaults(), k, seed)?;
-        models.push((entry.fit)(&validation.training, &tuned.params, seed)?);
-        candidates.push((entry, tuned.params));
+    let validation = thinned(task.validation(seed));
+    let applying = MODELS.iter().filter(|entry| (entry.applies)(&task.training));
+    let (costly, quick): (Vec<&Entry>, Vec<&Entry>) =
+        applying.partition(|entry| (entry.costly)(&task.training));
+    let mut methods: Vec<(&'static Entry, Tuned)> = Vec::new();
+    for entry in quick {
+        methods.push((entry, tune(entry, &validation, &entry.defaults(), k, seed)?));
     }
-    let factors = weigh(&validation, &models, k);
-    let weighed = candidates.iter().zip(factors).filter(|(_, factor)| *factor != 0.0);
-    let ingredients =
-        weighed.map(|((entry, params), factor)| Ingredient::new(entry, params, factor)).collect();
+    let mut weighed = weigh(&validation, &methods, k);
+    for entry in costly {
+        methods.push((entry, untuned(entry, &validation, &entry.defaults(), k, seed)?));
+        if weigh(&validation, &methods, k).ndcg < weighed.ndcg * (1.0 + WORTH) {
+            methods.pop();
+            continue;
+        }
+        if let Some((_, plain)) = methods.pop() {
+            methods.push((entry, search(entry, &validation, plain, k, seed)?));
+            weighed = weigh(&validation, &methods, k);
+        }
+    }
+    let used = methods.iter().zip(weighed.factors).filter(|(_, factor)| *factor != 0.0);
+    let ingredients = used
+        .map(|((entry, tuned), factor)| Ingredient::new(entry, &tuned.params, factor))
+        .collect();
     Ok(Recipe { ingredients })
+}
+
+/// The task with not too many cases, evenly from all.
+fn thinned(task: Task) -> Task {
+    let step = task.cases.len().div_ceil(CASES).max(1);
+    Task { cases: task.cases.into_iter().step_by(step).collect(), ..task }
+}
+
+/// What a search over weights found.
+struct Weighed {
+    /// What each method's scores are multiplied with.
+    factors: Vec<f32>,
+    /// What the sum reaches.
+    ndcg: f64,
 }
 
 /// Scores of one case: the methods' scores of the items looked at, scaled, and which are relevant.
@@ -53,10 +86,10 @@ struct Pooled {
 }
 
 /// Factors of the methods' scores, by coordinate ascent on the mean `ndcg` at `k`.
-fn weigh(validation: &Task, models: &[Box<dyn Model>], k: usize) -> Vec<f32> {
+fn weigh(validation: &Task, methods: &[(&'static Entry, Tuned)], k: usize) -> Weighed {
     let pooled: Vec<Pooled> =
-        validation.cases.par_iter().map(|case| pool(validation, case, models)).collect();
-    let n = models.len();
+        validation.cases.par_iter().map(|case| pool(validation, case, methods)).collect();
+    let n = methods.len();
     let scales: Vec<f32> = (0..n)
         .map(|method| {
             let values = pooled.iter().flat_map(|of| of.scores.iter().skip(method).step_by(n));
@@ -78,7 +111,7 @@ fn weigh(validation: &Task, models: &[Box<dyn Model>], k: usize) -> Vec<f32> {
     };
     let alone: Vec<f64> = (0..n).map(|method| measure(&unit(n, method))).collect();
     let Some(start) = (0..n).max_by(|a, b| alone[*a].total_cmp(&alone[*b]).then(b.cmp(a))) else {
-        return Vec::new();
+        return Weighed { factors: Vec::new(), ndcg: 0.0 };
     };
     let (mut weights, mut reached) = (unit(n, start), alone[start]);
     for _ in 0..ROUNDS {
@@ -100,20 +133,21 @@ fn weigh(validation: &Task, models: &[Box<dyn Model>], k: usize) -> Vec<f32> {
             break;
         }
     }
-    weights.iter().zip(&scales).map(|(weight, scale)| weight * scale).collect()
+    let factors = weights.iter().zip(&scales).map(|(weight, scale)| weight * scale).collect();
+    Weighed { factors, ndcg: reached }
 }
 
 fn unit(n: usize, at: usize) -> Vec<f32> {
     (0..n).map(|method| if method == at { 1.0 } else { 0.0 }).collect()
 }
 
-fn pool(task: &Task, case: &super::Case, models: &[Box<dyn Model>]) -> Pooled {
+fn pool(task: &Task, case: &Case, methods: &[(&'static Entry, Tuned)]) -> Pooled {
     let n_items = task.training.interactions.n_items();
     let mut items = Vec::new();
     let mut columns = Vec::new();
-    for model in models {
+    for (_, tuned) in methods {
         let mut scores = vec![0.0; n_items];
-        model.score(&task.query(case), &mut scores);
+        tuned.model.score(&task.query(case), &mut scores);
         let mut ranked = scores.clone();
         items.extend(first(task, case, &mut ranked, POOL));
         columns.push(scores);

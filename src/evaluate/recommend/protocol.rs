@@ -276,6 +276,7 @@ impl Behaviors {
         let mut training = Training {
             behaviors: names().collect(),
             target: target as u8,
+            timed: ordered,
             ..Training::plain(interactions, ordered)
         };
         texts.add(&items, &mut training.side);

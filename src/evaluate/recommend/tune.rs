@@ -3,15 +3,16 @@
 use super::EvaluateError;
 use super::rank::evaluate;
 use super::task::Task;
-use crate::model::{Entry, Params};
+use crate::model::{Entry, Model, Params};
 
 /// What a search found.
-#[derive(Clone, Debug)]
 pub struct Tuned {
     /// The best values.
     pub params: Params,
     /// Their `ndcg` on the validation part.
     pub ndcg: f64,
+    /// The method fitted to what the validation part leaves, with these values.
+    pub model: Box<dyn Model>,
     /// Fits that the search took.
     pub n_fits: usize,
 }
@@ -28,20 +29,45 @@ pub fn tune(
     k: usize,
     seed: u64,
 ) -> Result<Tuned, EvaluateError> {
-    let measure = |params: &Params| -> Result<f64, EvaluateError> {
-        let model = (entry.fit)(&validation.training, params, seed)?;
-        Ok(evaluate(model.as_ref(), validation, k).ndcg.mean)
-    };
-    let mut tuned = Tuned { params: start.clone(), ndcg: measure(start)?, n_fits: 1 };
+    search(entry, validation, untuned(entry, validation, start, k, seed)?, k, seed)
+}
+
+/// The method with these values, without a search.
+///
+/// # Errors
+/// [`EvaluateError::Model`].
+pub(super) fn untuned(
+    entry: &Entry,
+    validation: &Task,
+    params: &Params,
+    k: usize,
+    seed: u64,
+) -> Result<Tuned, EvaluateError> {
+    let model = (entry.fit)(&validation.training, params, seed)?;
+    let ndcg = evaluate(model.as_ref(), validation, k).ndcg.mean;
+    Ok(Tuned { params: params.clone(), ndcg, model, n_fits: 1 })
+}
+
+/// The search of [`tune`], from a method that is fitted already.
+///
+/// # Errors
+/// [`EvaluateError::Model`].
+pub(super) fn search(
+    entry: &Entry,
+    validation: &Task,
+    start: Tuned,
+    k: usize,
+    seed: u64,
+) -> Result<Tuned, EvaluateError> {
+    let mut tuned = start;
     for knob in entry.knobs {
         let current = tuned.params.get(knob.name);
         for value in knob.grid.iter().copied().filter(|value| *value != current) {
             let params = tuned.params.with(knob.name, value);
-            let ndcg = measure(&params)?;
-            tuned.n_fits += 1;
-            if ndcg > tuned.ndcg {
-                (tuned.params, tuned.ndcg) = (params, ndcg);
-            }
+            let other = untuned(entry, validation, &params, k, seed)?;
+            let n_fits = tuned.n_fits + 1;
+            tuned = if other.ndcg > tuned.ndcg { other } else { tuned };
+            tuned.n_fits = n_fits;
         }
     }
     Ok(tuned)
