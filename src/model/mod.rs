@@ -30,7 +30,7 @@ use thiserror::Error;
 
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
-pub use neighbors::Neighbors;
+pub use neighbors::{Neighbors, distinct};
 pub use parts::Parts;
 pub use recipe::{Ingredient, Part, Recipe, Sum};
 pub use sparse::{Sparse, top};

@@ -358,6 +358,7 @@ impl Row {
             },
             "coverage": of.coverage, "novelty": of.novelty, "diversity": of.diversity,
             "popularity_bias": of.popularity_bias, "explained": self.explained,
+            "cold_items": of.cold,
             "fit_wall_s": self.fit_s.0, "fit_cpu_s": self.fit_s.1,
             "users_per_cpu_s": self.rank_s.1.map(|s| of.n_cases as f64 / s.max(1e-9)),
         })
