@@ -36,7 +36,7 @@ const CANDIDATE_EDGES: usize = 2_000;
 /// How nodes are ranked.
 #[derive(Clone, Debug)]
 pub struct PprWalkParams {
-    /// Chance that a walk stops at each node, in (0, 1). Default: 0.15 (Page et al. 1999).
+    /// Chance that a walk stops at each node, in [1e-6, 1 - 1e-6]. Default: 0.15 (Page et al. 1999).
     pub alpha: f64,
     /// Nodes are pushed from as long as more of the mass than this waits at them, and they have so few
     /// edges that walks would take longer, in (0, 1]; at 1 none is, and all is walked. Default: 0.001.
@@ -67,8 +67,9 @@ impl Default for PprWalkParams {
 impl PprWalkParams {
     fn check(&self) -> Result<(), TraverseError> {
         let param = |name, found, expected| Err(TraverseError::Param { name, found, expected });
-        if !(self.alpha > 0.0 && self.alpha < 1.0) {
-            return param("alpha", self.alpha, "(0, 1)");
+        // Shares of the mass have 24 bits: less than this of them may be nothing.
+        if !(1e-6..=1.0 - 1e-6).contains(&self.alpha) {
+            return param("alpha", self.alpha, "[1e-6, 1 - 1e-6]");
         }
         if !(self.epsilon > 0.0 && self.epsilon <= 1.0) {
             return param("epsilon", self.epsilon, "(0, 1]");
