@@ -341,6 +341,7 @@ fn of_traverse(error: &TraverseError) -> (Code, &'static str) {
         | TraverseError::Seed { .. }
         | TraverseError::SeedMass { .. }
         | TraverseError::TooManyNodes { .. }
+        | TraverseError::TooManyEdges { .. }
         | TraverseError::Param { .. } => (Code::Internal, "WALK_FAILED"),
     }
 }
