@@ -18,6 +18,7 @@ use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub(super) use self::begin::begin as begin_load;
 pub use self::bulk::BulkWhen;
 pub(super) use self::documents::changes;
 pub use self::documents::write_documents;

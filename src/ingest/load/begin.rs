@@ -16,7 +16,7 @@ const HEAD: u64 = 1 << 20;
 const MAX_ID_BYTES: usize = 128;
 
 /// The record of the load that `params` ask for, kept in the store; and whether it goes on.
-pub(super) fn begin(
+pub(in super::super) fn begin(
     store: &GraphStore,
     params: &LoadParams,
 ) -> Result<(LoadRecord, bool), IngestError> {

@@ -32,6 +32,10 @@ pub(super) fn events(
     Ok(())
 }
 
+/// Where a row stands, and whether its cells could be read.
+#[cfg(feature = "sql")]
+type ReadCells = (super::At, Result<(), Reject>);
+
 /// Opens rows whose columns may have any names, which come beside them.
 #[cfg(feature = "sql")]
 pub(super) fn foreign(
@@ -87,7 +91,7 @@ impl Rows {
         &mut self,
         n_columns: usize,
         fields: &mut Fields,
-    ) -> Result<Option<(super::At, Result<(), Reject>)>, IngestError> {
+    ) -> Result<Option<ReadCells>, IngestError> {
         let Some(cut) = self.next()? else { return Ok(None) };
         let read = self
             .split(&cut, n_columns, fields)

@@ -73,8 +73,8 @@ impl Table {
         };
         let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
-            return Err(unreadable(path, format!("column `{}` is there twice", twice[0])));
+        if let Some([twice, _]) = names.array_windows().find(|[one, other]| one == other) {
+            return Err(unreadable(path, format!("column `{twice}` is there twice")));
         }
         let file = File {
             path: path.to_owned(),
