@@ -10,6 +10,7 @@ mod co_visit;
 mod content;
 mod dense;
 mod ease;
+mod fused;
 mod ials;
 mod interactions;
 mod item_cosine;
@@ -20,6 +21,7 @@ mod recipe;
 mod repeat;
 mod rp3beta;
 mod sparse;
+mod subspace;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -171,6 +173,7 @@ pub const MODELS: &[Entry] = &[
     co_visit::ENTRY,
     attributes::ENTRY,
     content::ENTRY,
+    fused::ENTRY,
 ];
 
 /// The method of this name.
