@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::neighbors::distinct;
-use super::vector::{add, dot, wide};
+use super::vector::{add, dot, wide, widely};
 use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -67,14 +67,8 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
                     random.set_stream(
                         (epoch * BLOCKS as u64 + turn as u64) * BLOCKS as u64 + block as u64,
                     );
-                    step.pass(
-                        users,
-                        items,
-                        &pairs[block * BLOCKS + other],
-                        &matrix,
-                        other,
-                        &mut random,
-                    );
+                    let own = &pairs[block * BLOCKS + other];
+                    widely(|| step.pass(users, items, own, &matrix, other, &mut random));
                 },
             );
             items.rotate_left(1);
@@ -136,6 +130,7 @@ struct Step {
 impl Step {
     /// Draws as many of `pairs` as there are, each against an item of the block that its user did not
     /// do.
+    #[inline]
     fn pass(
         &self,
         users: &mut Block,
@@ -187,9 +182,11 @@ impl Model for Bpr {
                 user[dim - 1] = 1.0;
             }
         }
-        for (item, score) in scores.iter_mut().enumerate() {
-            *score += dot(self.items.row(item), &user);
-        }
+        widely(|| {
+            for (item, score) in scores.iter_mut().enumerate() {
+                *score += dot(self.items.row(item), &user);
+            }
+        });
     }
 }
 

@@ -162,7 +162,7 @@ impl Near {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Interactions, Query};
+    use crate::model::{Interactions, Parts, Query};
 
     fn training(lines: &[&[u32]]) -> Training {
         let acts = (0_u32..).zip(lines).flat_map(|(user, items)| {
@@ -192,6 +192,18 @@ mod tests {
         // The latest act counts whole, the one before it half; a double counts once, as the latest.
         assert_eq!(scores(&training, &[0, 2]), [0.0625, 0.625, 0.25, 0.5]);
         assert_eq!(scores(&training, &[2, 0, 2]), [0.0625, 0.625, 0.25, 0.5]);
+    }
+
+    #[test]
+    fn every_act_of_a_history_has_its_exact_part() {
+        let training = training(&[&[0, 1, 2], &[2, 3], &[1, 3, 0]]);
+        let model = fit(&training, &ENTRY.defaults(), 1).unwrap();
+        let acts = training.interactions.of(2);
+        let parts = Parts::of(model.as_ref(), &Query { user: None, acts }, &[0, 1, 2, 3], 4);
+        for place in 0..4 {
+            assert!(parts.scores[place] > 0.0);
+            assert!(parts.unexplained(place).abs() < 1e-6, "{parts:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Scores are cosines of items' descriptions, so an item that nobody did yet is found as well as any.
 
+use super::neighbors::faded;
 use super::{Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -21,6 +22,12 @@ pub(super) const ENTRY: Entry = Entry {
             default: 1.0,
             grid: &[1.0, 1.5],
         },
+        Knob {
+            name: "popularity",
+            about: "exponent of the users who did an item, by which it comes first among its like",
+            default: 0.0,
+            grid: &[0.0, 0.2, 0.4],
+        },
     ],
     applies: |training| training.side.words.is_some() || training.side.attributes.is_some(),
     costly: |_| false,
@@ -36,7 +43,7 @@ const B: f32 = 0.75;
 struct Content {
     /// Items by terms, rows of length 1.
     items: Sparse,
-    /// Terms by items.
+    /// Terms by items, times the items' popularity.
     terms: Sparse,
     target: u8,
     decay: f32,
@@ -48,7 +55,11 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
         needs: "words or attributes of items; give --items or --attributes",
     })?;
     let decay = if training.ordered { params.get("decay") as f32 } else { 1.0 };
-    Ok(Box::new(Content { terms: items.transposed(), items, target: training.target, decay }))
+    let popularity = params.get("popularity") as f32;
+    let counts = training.matrix().column_sums();
+    let lifted: Vec<f32> = counts.iter().map(|count| count.max(1.0).powf(popularity)).collect();
+    let terms = items.transposed().mapped(|_, item, value| value * lifted[item as usize]);
+    Ok(Box::new(Content { terms, items, target: training.target, decay }))
 }
 
 /// Items by terms, which are words and attributes: BM25 weights with the rarity to the power `rare`,
@@ -105,12 +116,10 @@ pub(super) fn terms(training: &Training, rare: f32) -> Option<Sparse> {
 impl Model for Content {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         let mut told = vec![0.0; self.items.n_columns()];
-        let mut weight = 1.0;
-        for act in query.acts.iter().rev().filter(|act| act.behavior == self.target) {
-            for (term, value) in self.items.cells(act.item as usize) {
+        for (item, weight) in faded(query.acts, self.target, self.decay) {
+            for (term, value) in self.items.cells(item as usize) {
                 told[term as usize] += weight * value;
             }
-            weight *= self.decay;
         }
         for (term, told) in told.into_iter().enumerate().filter(|(_, told)| *told != 0.0) {
             for (item, value) in self.terms.cells(term) {
@@ -139,7 +148,11 @@ mod tests {
     }
 
     fn scores(training: &Training, decay: f64) -> Vec<f32> {
-        let model = fit(training, &ENTRY.defaults().with("decay", decay), 1).unwrap();
+        scores_of(training, &ENTRY.defaults().with("decay", decay))
+    }
+
+    fn scores_of(training: &Training, params: &Params) -> Vec<f32> {
+        let model = fit(training, params, 1).unwrap();
         let mut scores = vec![0.0; 4];
         let acts = training.interactions.of(0);
         model.score(&Query { user: Some(0), acts }, &mut scores);
@@ -155,6 +168,17 @@ mod tests {
         // Item 0 is itself, an act ago, and like item 1.
         assert!((scores[0] - (0.5 + half)).abs() < 1e-6, "{scores:?}");
         assert_eq!(scores[3], 0.0);
+    }
+
+    #[test]
+    fn of_items_alike_the_one_that_more_people_did_comes_first() {
+        let mut acts = vec![(0, act(1, 0))];
+        acts.extend((1..5).map(|user| (user, act(0, 0))));
+        let described = training(true);
+        let interactions = Interactions::new(5, 4, acts);
+        let training = Training { interactions, ..described };
+        let scores = scores_of(&training, &ENTRY.defaults().with("popularity", 0.5));
+        assert!((scores[0] - 2.0 * scores[2]).abs() < 1e-6, "{scores:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
 use super::neighbors::distinct;
-use super::vector::{add, dot, wide};
+use super::vector::{add, dot, wide, widely};
 use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -129,7 +129,8 @@ fn solve(matrix: &Sparse, others: &Dense, vectors: &mut Dense, objective: Object
     vectors.par_rows_mut().enumerate().with_min_len(64).for_each_init(
         || Scratch::new(dim),
         |scratch, (row, vector)| {
-            scratch.solve(matrix.row(row).0, others, &gram, vector, objective, STEPS);
+            let columns = matrix.row(row).0;
+            widely(|| scratch.solve(columns, others, &gram, vector, objective, STEPS));
         },
     );
 }
@@ -148,6 +149,7 @@ impl Scratch {
 
     /// Solves `(unobserved · gram + Σ v vᵀ + l2') x = Σ v (1 + unobserved')`, where the sums run over
     /// the rows of `others` named in `columns`, from where `x` is.
+    #[inline]
     fn solve(
         &mut self,
         columns: &[u32],
@@ -204,10 +206,13 @@ impl Model for Ials {
         let dim = self.items.n_columns();
         let mut user = vec![0.0; dim];
         let mut scratch = Scratch::new(dim);
-        scratch.solve(&history, &self.items, &self.gram, &mut user, self.objective, STEPS_OF_QUERY);
-        for (item, score) in scores.iter_mut().enumerate() {
-            *score += dot(self.items.row(item), &user);
-        }
+        let (items, gram) = (&self.items, &self.gram);
+        widely(|| {
+            scratch.solve(&history, items, gram, &mut user, self.objective, STEPS_OF_QUERY);
+            for (item, score) in scores.iter_mut().enumerate() {
+                *score += dot(items.row(item), &user);
+            }
+        });
     }
 }
 
@@ -231,7 +236,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let training = two_groups();
-            let params = ENTRY.defaults().with("dim", 16.0);
+            let params = ENTRY.defaults().with("dim", 16.0).with("l2", 0.05);
             let model = fit(&training, &params, 7).unwrap();
             let mut scores = vec![0.0; 10];
             let query = Query { user: Some(0), acts: training.interactions.of(0) };

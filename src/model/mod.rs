@@ -4,7 +4,6 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
-mod attributes;
 mod bpr;
 mod co_visit;
 mod content;
@@ -14,12 +13,14 @@ mod fused;
 mod ials;
 mod interactions;
 mod item_cosine;
+mod low_pass;
 mod neighbors;
 mod parts;
 mod popular;
 mod recipe;
 mod repeat;
 mod rp3beta;
+mod slim;
 mod sparse;
 mod subspace;
 mod vector;
@@ -73,7 +74,8 @@ pub enum ModelError {
 pub struct Query<'a> {
     /// The user's number among those the model was fitted to; none for somebody new.
     pub user: Option<u32>,
-    /// What the user did, oldest first.
+    /// What the user did, oldest first. An act of value 0 is masked: it brings nothing, but holds its
+    /// place, so that what the others bring stays as it is.
     pub acts: &'a [Act],
 }
 
@@ -167,11 +169,12 @@ pub const MODELS: &[Entry] = &[
     item_cosine::ENTRY,
     rp3beta::ENTRY,
     ease::ENTRY,
+    slim::ENTRY,
+    low_pass::ENTRY,
     ials::ENTRY,
     bpr::ENTRY,
     repeat::ENTRY,
     co_visit::ENTRY,
-    attributes::ENTRY,
     content::ENTRY,
     fused::ENTRY,
 ];

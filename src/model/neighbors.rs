@@ -54,21 +54,23 @@ impl Neighbors {
     }
 }
 
-/// The items of `acts` with the behaviour `target`, each once, ascending.
+/// The items of `acts` with the behaviour `target` that are not masked, each once, ascending.
 pub fn distinct(acts: &[Act], target: u8) -> Vec<u32> {
-    let mut items: Vec<u32> =
-        acts.iter().filter(|act| act.behavior == target).map(|act| act.item).collect();
+    let counts = |act: &&Act| act.behavior == target && act.value != 0.0;
+    let mut items: Vec<u32> = acts.iter().filter(counts).map(|act| act.item).collect();
     items.sort_unstable();
     items.dedup();
     items
 }
 
 /// The items of `acts` with the behaviour `target`, each once, ascending, with the weight of its
-/// latest act: 1 for the last act, `recency` for the one before it, and so on.
+/// latest act: 1 for the last act, `recency` for the one before it, and so on; masked acts hold their
+/// place.
 pub fn faded(acts: &[Act], target: u8, recency: f32) -> Vec<(u32, f32)> {
-    let latest = acts.iter().rev().filter(|act| act.behavior == target).map(|act| act.item);
+    let latest = acts.iter().rev().filter(|act| act.behavior == target);
     let weights = std::iter::successors(Some(1.0), |weight| Some(weight * recency));
-    let mut items: Vec<(u32, f32)> = latest.zip(weights).collect();
+    let counts = latest.zip(weights).filter(|(act, _)| act.value != 0.0);
+    let mut items: Vec<(u32, f32)> = counts.map(|(act, weight)| (act.item, weight)).collect();
     items.sort_by_key(|(item, _)| *item);
     items.dedup_by_key(|(item, _)| *item);
     items

@@ -30,14 +30,17 @@ impl Parts {
             items.iter().map(|item| all[*item as usize]).collect()
         };
         let whole = scores(query.acts);
-        let base = scores(&[]);
-        let mut history: Vec<u32> = query.acts.iter().map(|act| act.item).collect();
+        let masked = |mask: &dyn Fn(u32) -> bool| -> Vec<Act> {
+            let mask = |act: &Act| if mask(act.item) { Act { value: 0.0, ..*act } } else { *act };
+            query.acts.iter().map(mask).collect()
+        };
+        let base = scores(&masked(&|_| true));
+        let mut history: Vec<u32> =
+            query.acts.iter().filter(|act| act.value != 0.0).map(|act| act.item).collect();
         history.sort_unstable();
         history.dedup();
         let brought = history.into_iter().map(|item| {
-            let rest: Vec<Act> =
-                query.acts.iter().filter(|act| act.item != item).copied().collect();
-            let without = scores(&rest);
+            let without = scores(&masked(&|other| other == item));
             (item, whole.iter().zip(&without).map(|(with, without)| with - without).collect())
         });
         let brought = brought.collect();

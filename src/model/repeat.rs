@@ -37,7 +37,7 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
 impl Model for Repeat {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         let last = query.acts.last().map_or(0, |act| act.at);
-        for act in query.acts.iter().filter(|act| act.behavior == self.target) {
+        for act in query.acts.iter().filter(|act| act.behavior == self.target && act.value != 0.0) {
             scores[act.item as usize] +=
                 0.5_f64.powf((last - act.at) as f64 / self.half_life) as f32;
         }

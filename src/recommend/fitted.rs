@@ -26,9 +26,9 @@ impl Recommender for Fitted {
         let population = &fitted.population;
         let mut acts: Vec<(usize, Act)> = Vec::new();
         for (place, act) in history.acts.iter().enumerate() {
-            let strength = if act.masked { 0.0 } else { act.strength };
-            let seen = population.act(act.action, act.target, act.at, strength);
-            acts.extend(seen.map(|act| (place, act)));
+            let seen = population.act(act.action, act.target, act.at, act.strength);
+            let value = |known: Act| if act.masked { 0.0 } else { known.value };
+            acts.extend(seen.map(|known| (place, Act { value: value(known), ..known })));
         }
         let seen = history.seen();
         let known: Vec<Act> = acts.iter().map(|(_, act)| *act).collect();
@@ -53,7 +53,8 @@ impl Recommender for Fitted {
             let mut own = vec![Part { source: NAME, act: None, value: parts.base[place].into() }];
             for (brought_by, brought) in &parts.brought {
                 // Several events on one item share what it brings.
-                let events = acts.iter().filter(|(_, act)| act.item == *brought_by);
+                let counts = |act: &Act| act.item == *brought_by && act.value != 0.0;
+                let events = acts.iter().filter(|(_, act)| counts(act));
                 let share = f64::from(brought[place]) / events.clone().count() as f64;
                 own.extend(events.map(|(act, _)| Part {
                     source: NAME,

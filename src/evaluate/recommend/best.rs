@@ -27,6 +27,12 @@ const ROUNDS: usize = 3;
 /// Cases of the validation part that are looked at, at most.
 const CASES: usize = 20_000;
 
+/// Cases that are looked at however many items there are, where there are so many.
+const FEW_CASES: usize = 2_000;
+
+/// Scores of items that a fit is judged by, about at most.
+const SCORES: usize = 150_000_000;
+
 /// What a costly method has to add, as a share of what the others reach, for a search over its
 /// parameters.
 const WORTH: f64 = 0.005;
@@ -65,7 +71,9 @@ pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
 
 /// The task with not too many cases, evenly from all.
 fn thinned(task: Task) -> Task {
-    let step = task.cases.len().div_ceil(CASES).max(1);
+    let n_items = task.training.interactions.n_items().max(1);
+    let most = (SCORES / n_items).clamp(FEW_CASES, CASES);
+    let step = task.cases.len().div_ceil(most).max(1);
     Task { cases: task.cases.into_iter().step_by(step).collect(), ..task }
 }
 

@@ -9,8 +9,9 @@ use super::items::ItemTexts;
 use super::task::{Case, Holdout, Pool, Task};
 use crate::model::{Act, Interactions, Sparse, Training};
 
-/// Share of each user's items that a validation part takes where the cut was random.
-const SHARE: f64 = 0.1;
+/// Bounds of the share of each user's items that a validation part takes where the cut was random: it
+/// takes as the test part did, but leaves enough to fit to.
+const SHARES: [f64; 2] = [0.05, 0.2];
 
 pub(super) fn act(item: u32, at: i64) -> Act {
     Act { item, behavior: 0, at, value: 1.0 }
@@ -82,7 +83,11 @@ impl Split {
         })?;
         let holdout = match cases.first().map(|case| &case.pool) {
             Some(Pool::Given(pool)) => Holdout::Among(pool.len().saturating_sub(1)),
-            _ => Holdout::Share(SHARE),
+            _ => {
+                let n_found: usize = relevant.iter().map(Vec::len).sum();
+                let share = n_found as f64 / (n_found + acts.len()).max(1) as f64;
+                Holdout::Share(share.clamp(SHARES[0], SHARES[1]))
+            }
         };
         let whole = (0..).zip(relevant).filter(|(_, items)| !items.is_empty());
         cases.extend(whole.map(|(user, items)| Case::known(user, items)));

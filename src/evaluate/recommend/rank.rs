@@ -81,9 +81,9 @@ pub fn explained(model: &dyn Model, task: &Task, k: usize) -> f64 {
 
 /// The `k` best items of a case, best first, ties by the lower number; `scores` may be changed.
 pub(super) fn first(task: &Task, case: &Case, scores: &mut [f32], k: usize) -> Vec<u32> {
-    let mut order: Vec<u32> = match &case.pool {
-        Pool::Given(pool) => pool.clone(),
-        Pool::All => (0..scores.len() as u32).collect(),
+    match &case.pool {
+        Pool::Given(pool) => greatest(scores, pool.iter().copied(), k),
+        Pool::All => greatest(scores, 0..scores.len() as u32, k),
         Pool::Unseen | Pool::Below(_) => {
             let n_ranked = match &case.pool {
                 Pool::Below(n) => *n,
@@ -93,15 +93,53 @@ pub(super) fn first(task: &Task, case: &Case, scores: &mut [f32], k: usize) -> V
             for act in task.query(case).acts.iter().filter(|act| act.behavior == target) {
                 scores[act.item as usize] = f32::NEG_INFINITY;
             }
-            (0..n_ranked).filter(|item| scores[*item as usize] > f32::NEG_INFINITY).collect()
+            let unseen = |item: &u32| scores[*item as usize] > f32::NEG_INFINITY;
+            greatest(scores, (0..n_ranked).filter(unseen), k)
         }
-    };
+    }
+}
+
+/// The `k` of `items`, which ascend, with the greatest scores, greatest first, ties by the lower number.
+///
+/// # Complexity
+/// * Time: **O(n + k log k)** while the list of the best changes seldom, as it does in a long one.
+fn greatest(scores: &[f32], items: impl Iterator<Item = u32>, k: usize) -> Vec<u32> {
     let better =
         |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
-    if order.len() > k && k > 0 {
-        order.select_nth_unstable_by(k - 1, better);
-        order.truncate(k);
+    if k == 0 {
+        return Vec::new();
+    }
+    let mut order: Vec<u32> = Vec::with_capacity(k.saturating_mul(2).min(scores.len()));
+    // The least score of `k` items that came before: what does not exceed it, is not among the best.
+    let mut bar: Option<f32> = None;
+    for item in items {
+        if bar.is_some_and(|bar| scores[item as usize].total_cmp(&bar).is_le()) {
+            continue;
+        }
+        order.push(item);
+        if order.len() / 2 == k {
+            order.select_nth_unstable_by(k - 1, better);
+            order.truncate(k);
+            bar = Some(scores[order[k - 1] as usize]);
+        }
     }
     order.sort_unstable_by(better);
+    order.truncate(k);
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_come_first_and_ties_by_number() {
+        let scores: Vec<f32> = (0..500_u32).map(|at| (at * 37 % 101) as f32 / 8.0).collect();
+        let mut sorted: Vec<u32> = (0..500).collect();
+        sorted.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b)));
+        for k in [1, 3, 10, 499, 500, 700] {
+            assert_eq!(greatest(&scores, 0..500, k), sorted[..k.min(500)], "{k}");
+        }
+        assert!(greatest(&scores, 0..500, 0).is_empty());
+    }
 }

@@ -8,6 +8,7 @@
 
 mod block;
 mod column;
+mod remove;
 mod view;
 mod write;
 
