@@ -65,8 +65,7 @@ struct Fused {
 }
 
 fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>, ModelError> {
-    let lacking =
-        ModelError::Lacking { method: "fused", needs: "words of items; give --items" };
+    let lacking = ModelError::Lacking { method: "fused", needs: "words of items; give --items" };
     let terms = terms(training, 1.0).ok_or(lacking)?;
     let dim = params.get("dim") as usize;
     let decay = if training.ordered { params.get("decay") as f32 } else { 1.0 };
@@ -244,8 +243,7 @@ impl Squares {
             }
         }
         let n = told.len() / width;
-        let (told, came) =
-            (Dense::from_values(n, width, told), Dense::from_values(n, width, came));
+        let (told, came) = (Dense::from_values(n, width, told), Dense::from_values(n, width, came));
         let turned = told.transposed();
         plus(&mut self.histories, &turned.times(&told));
         plus(&mut self.next, &turned.times(&came));
@@ -310,7 +308,7 @@ mod tests {
     fn training() -> Training {
         let acts = (0..40_u32).flat_map(|user| {
             (0..5_u32).filter_map(move |at| {
-                let item = user % 2 * 10 + (user * 3 + at * 2) % 10;
+                let item = user % 2 * 10 + (user / 2 * 3 + at) % 10;
                 (item != 19).then(|| (user, act(item, i64::from(at))))
             })
         });

@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn the_basis_is_orthonormal_and_holds_a_matrix_of_its_rank() {
         // Twenty rows, each a multiple of one of three.
-        let patterns = [[1.0, 2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 3.0, 1.0, 0.0], [2.0, 0.0, 0.0, 1.0, 1.0]];
+        let patterns =
+            [[1.0, 2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 3.0, 1.0, 0.0], [2.0, 0.0, 0.0, 1.0, 1.0]];
         let cells = (0..20_u32).flat_map(|row| {
             let scale = 1.0 + row as f32;
             let of = move |column: usize| patterns[row as usize % 3][column] * scale;
