@@ -9,6 +9,7 @@ mod co_visit;
 mod content;
 mod dense;
 mod ease;
+mod fused;
 mod ials;
 mod interactions;
 mod item_cosine;
@@ -21,6 +22,7 @@ mod repeat;
 mod rp3beta;
 mod slim;
 mod sparse;
+mod subspace;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -174,6 +176,7 @@ pub const MODELS: &[Entry] = &[
     repeat::ENTRY,
     co_visit::ENTRY,
     content::ENTRY,
+    fused::ENTRY,
 ];
 
 /// The method of this name.
