@@ -6,6 +6,7 @@
 
 mod attributes;
 mod bpr;
+mod cascade;
 mod co_visit;
 mod content;
 mod dense;
@@ -20,6 +21,7 @@ mod recipe;
 mod repeat;
 mod rp3beta;
 mod sparse;
+mod touched;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -171,6 +173,8 @@ pub const MODELS: &[Entry] = &[
     co_visit::ENTRY,
     attributes::ENTRY,
     content::ENTRY,
+    cascade::ENTRY,
+    touched::ENTRY,
 ];
 
 /// The method of this name.
