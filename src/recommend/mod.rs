@@ -4,10 +4,17 @@
 //! doing, speaks for them. The score is the sum of the parts, so an answer explains itself, and an
 //! event left out takes just its parts along. Adding one is a file and a row of [`RECOMMENDERS`].
 
+mod arm;
 mod blend;
+mod explore;
+mod facts;
+mod filter;
 mod item_item;
+mod mmr;
 mod popular;
 mod ppr;
+mod rules;
+mod serve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +27,18 @@ use crate::schema::NodeKind;
 use crate::snapshot::Snapshot;
 use crate::traverse::TraverseError;
 
+pub use arm::{Arm, ArmError, arm_of};
 pub use blend::Blend;
+pub use explore::{Policy, Trials};
+pub use facts::filter_of;
+pub use filter::{Facts, Filter, FilterError};
 pub use item_item::ItemItem;
 pub use popular::Popular;
 pub use ppr::Ppr;
+pub use rules::{Cap, Effect, Moved, Nothing, RULES, RuleParams, Shown};
+pub use serve::{Answer, Placed, serve};
+
+use rules::Candidate;
 
 /// Why nothing can be recommended.
 #[derive(Debug, Error)]
@@ -40,6 +55,27 @@ pub enum RecommendError {
     /// A walk over the graph failed.
     #[error(transparent)]
     Traverse(#[from] TraverseError),
+    /// A filter that cannot be read.
+    #[error("{field}: {source}")]
+    Filter {
+        /// Which of the request's filters.
+        field: &'static str,
+        /// What is wrong with it.
+        source: FilterError,
+    },
+    /// A number that a rule has no use for.
+    #[error("{field} is {found}; give {expected}")]
+    Rule {
+        /// Which of the request's numbers.
+        field: &'static str,
+        /// As it came.
+        found: f64,
+        /// What is taken.
+        expected: &'static str,
+    },
+    /// Arms that cannot divide users.
+    #[error(transparent)]
+    Arms(#[from] ArmError),
 }
 
 /// What an event of the history, or everybody's doing, brings to an item.
@@ -168,21 +204,29 @@ pub fn recommend(
 ) -> Result<Vec<Recommendation>, RecommendError> {
     let scores = (by_name(&params.method)?.build)().score(snapshot, history)?;
     let seen: BTreeSet<NodeIndex> = history.seen();
-    let mut best: Vec<(f64, NodeIndex, Vec<Part>)> = scores
+    let mut best = ranked(snapshot, scores, &params.kinds);
+    best.retain(|candidate| !seen.contains(&candidate.node));
+    best.truncate(params.k);
+    let explained = |Candidate { node, score, parts, .. }| {
+        explained(snapshot, history, node, score, parts)
+    };
+    Ok(best.into_iter().map(explained).collect())
+}
+
+/// Nodes of some kinds with a score above 0, best first, ties by name.
+fn ranked(snapshot: &Snapshot, scores: Scores, kinds: &[NodeKind]) -> Vec<Candidate> {
+    let mut best: Vec<Candidate> = scores
         .into_iter()
-        .filter(|(node, _)| {
-            !seen.contains(node) && params.kinds.contains(&snapshot.names().kind(*node))
+        .filter(|(node, _)| kinds.contains(&snapshot.names().kind(*node)))
+        .map(|(node, parts)| {
+            let score = parts.iter().map(|part| part.value).sum();
+            Candidate { node, score, parts, propensity: 1.0, instead_of: None }
         })
-        .map(|(node, parts)| (parts.iter().map(|part| part.value).sum(), node, parts))
-        .filter(|(score, ..)| *score > 0.0)
+        .filter(|candidate| candidate.score > 0.0)
         .collect();
     let name = |node| snapshot.names().get(node).map(|name| &name.key.name);
-    best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| name(a.1).cmp(&name(b.1))));
-    best.truncate(params.k);
-    Ok(best
-        .into_iter()
-        .map(|(score, node, parts)| explained(snapshot, history, node, score, parts))
-        .collect())
+    best.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| name(a.node).cmp(&name(b.node))));
+    best
 }
 
 fn explained(
