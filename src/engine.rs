@@ -5,11 +5,13 @@
 //! take the snapshot that is there and wait for nobody.
 
 mod communities;
+mod crowd;
 mod error;
 mod explain;
 mod group;
 mod keep;
 mod merge;
+mod serve;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,11 +30,15 @@ use crate::interest::{self, Interest, InterestParams};
 use crate::recommend::{self, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::snapshot::Snapshot;
-use crate::store::{Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, Stamp, Stats};
+use crate::store::{
+    Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, ServedLog, Stamp, Stats,
+};
 use crate::traverse::{self, PathParams, Paths, Similar};
 
+pub use crowd::Found;
 pub use error::EngineError;
 pub use group::Durability;
+pub use serve::{ServeRequest, Served};
 pub use write::Written;
 
 /// Snapshots of earlier times that are kept for the next question.
@@ -59,6 +65,10 @@ pub struct Engine {
     catalogue: Mutex<Option<Catalogue>>,
     /// The sequence number of the snapshot that is kept in a file, where one is.
     kept: Mutex<Option<u64>>,
+    /// What was shown to whom.
+    served: Mutex<ServedLog>,
+    /// Answers to users, by the user's id.
+    serving: [Mutex<()>; serve::STRIPES],
 }
 
 impl Engine {
@@ -88,7 +98,20 @@ impl Engine {
         let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
-        Ok(Self { store, extractor, current, past, writing, gathered, catalogue, kept })
+        let served = Mutex::new(ServedLog::new(store.folder()));
+        let serving = std::array::from_fn(|_| Mutex::default());
+        Ok(Self {
+            store,
+            extractor,
+            current,
+            past,
+            writing,
+            gathered,
+            catalogue,
+            kept,
+            served,
+            serving,
+        })
     }
 
     /// The schema of the store.

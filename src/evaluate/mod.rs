@@ -2,5 +2,6 @@
 
 mod extraction;
 pub mod recommend;
+pub mod replay;
 
 pub use extraction::{EntityScores, ExtractionScores, RelationScores, Scores, TypeScores, score};

@@ -5,16 +5,21 @@
 //! event left out takes just its parts along. Adding one is a file and a row of [`RECOMMENDERS`].
 
 mod arm;
+mod association;
+mod audience;
 mod blend;
 mod explore;
 mod facts;
 mod filter;
+mod friends;
 mod item_item;
 mod mmr;
 mod popular;
 mod ppr;
 mod rules;
 mod serve;
+mod together;
+mod trend;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,15 +33,19 @@ use crate::snapshot::Snapshot;
 use crate::traverse::TraverseError;
 
 pub use arm::{Arm, ArmError, arm_of};
+pub use audience::{Audience, AudienceMember, AudiencePart, audience};
 pub use blend::Blend;
 pub use explore::{Policy, Trials};
 pub use facts::filter_of;
 pub use filter::{Facts, Filter, FilterError};
+pub use friends::Friends;
 pub use item_item::ItemItem;
 pub use popular::Popular;
 pub use ppr::Ppr;
 pub use rules::{Cap, Effect, Moved, Nothing, RULES, RuleParams, Shown};
 pub use serve::{Answer, Placed, serve};
+pub use together::{Together, together};
+pub use trend::{Trend, TrendCounts};
 
 use rules::Candidate;
 
@@ -128,6 +137,11 @@ pub const RECOMMENDERS: &[Entry] = &[
         build: || Box::new(Ppr::default()),
     },
     Entry { name: "popular", about: "what everybody cares for", build: || Box::new(Popular) },
+    Entry {
+        name: "friends",
+        about: "what those care for whom the user follows",
+        build: || Box::new(Friends),
+    },
 ];
 
 /// The recommender of this name; the default when empty.
@@ -154,6 +168,29 @@ pub struct RecommendParams {
     pub kinds: Vec<NodeKind>,
     /// At most so many answers. Default: 10.
     pub k: usize,
+}
+
+/// A node as answers name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// Its kind.
+    pub kind: NodeKind,
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+}
+
+impl Named {
+    /// The node of a snapshot.
+    pub fn of(snapshot: &Snapshot, node: NodeIndex) -> Self {
+        let name = snapshot.names().get(node);
+        Self {
+            kind: snapshot.names().kind(node),
+            id: name.map(|name| name.key.name.clone()).unwrap_or_default(),
+            label: name.map(|name| name.label.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// How an event's target leads to a recommended item.
@@ -211,6 +248,30 @@ pub fn recommend(
         explained(snapshot, history, node, score, parts)
     };
     Ok(best.into_iter().map(explained).collect())
+}
+
+/// The candidates as a recommender ranks them for a history, seen or not; best first, ties by name. What it
+/// knows nothing of has the score 0.
+///
+/// # Errors
+/// [`RecommendError`].
+pub fn rank(
+    snapshot: &Snapshot,
+    history: &History,
+    method: &str,
+    candidates: &[NodeIndex],
+) -> Result<Vec<Recommendation>, RecommendError> {
+    let mut scores = (by_name(method)?.build)().score(snapshot, history)?;
+    let candidates: BTreeSet<NodeIndex> = candidates.iter().copied().collect();
+    let scored = |node: NodeIndex| {
+        let parts = scores.remove(&node).unwrap_or_default();
+        // A sum over nothing is -0.
+        let score = parts.iter().fold(0.0, |sum, part| sum + part.value);
+        explained(snapshot, history, node, score, parts)
+    };
+    let mut ranked: Vec<Recommendation> = candidates.into_iter().map(scored).collect();
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.item.cmp(&b.item)));
+    Ok(ranked)
 }
 
 /// Nodes of some kinds with a score above 0, best first, ties by name.

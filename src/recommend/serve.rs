@@ -28,6 +28,14 @@ pub struct Placed {
     pub moved: Vec<Moved>,
 }
 
+impl Placed {
+    /// A result that no rule touched.
+    pub fn certain(recommendation: Recommendation) -> Self {
+        let moved = Vec::new();
+        Self { recommendation, propensity: 1.0, explored: false, instead_of: None, moved }
+    }
+}
+
 /// An answer under rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -110,3 +118,6 @@ pub fn serve(
 fn places(candidates: &[Candidate]) -> impl Iterator<Item = (NodeIndex, usize)> + '_ {
     candidates.iter().enumerate().map(|(place, candidate)| (candidate.node, place + 1))
 }
+
+#[cfg(test)]
+mod tests;
