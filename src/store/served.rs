@@ -250,10 +250,7 @@ impl ServedLog {
 ///
 /// # Errors
 /// [`StoreError::Io`], also for a line that is no record; a last line that is torn is none.
-pub fn read_served(
-    store: &Path,
-    each: impl FnMut(ServedRecord),
-) -> Result<(), StoreError> {
+pub fn read_served(store: &Path, each: impl FnMut(ServedRecord)) -> Result<(), StoreError> {
     read(&store.join(FOLDER), each)
 }
 
