@@ -244,9 +244,8 @@ pub fn recommend(
     let mut best = ranked(snapshot, scores, &params.kinds);
     best.retain(|candidate| !seen.contains(&candidate.node));
     best.truncate(params.k);
-    let explained = |Candidate { node, score, parts, .. }| {
-        explained(snapshot, history, node, score, parts)
-    };
+    let explained =
+        |Candidate { node, score, parts, .. }| explained(snapshot, history, node, score, parts);
     Ok(best.into_iter().map(explained).collect())
 }
 
