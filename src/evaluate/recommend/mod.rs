@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-pub use best::best;
+pub use best::{best, best_among};
 pub use cross_domain::CrossDomain;
 pub use files::Ids;
 pub use metric::{Metrics, Summary};
