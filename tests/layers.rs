@@ -39,7 +39,7 @@ const CONFINED: [(&[&str], &[&str]); 8] = [
     (&["rocksdb", "librocksdb"], &["store/rocks"]),
     (&["candle", "tokenizers"], &["extract/bert", "embed"]),
     (&["tonic", "prost"], &["rpc"]),
-    (&["tokio"], &["rpc", "main"]),
+    (&["tokio"], &["rpc", "main", "ingest/sql"]),
     (&["clap"], &["cli", "main"]),
     (&["anyhow"], &["cli", "main"]),
     (

@@ -1,5 +1,10 @@
 //! Packed edges are the same graph as edges with records of their own, whatever touches them later.
 
+#[path = "packed_edges/repair.rs"]
+mod repair;
+#[path = "packed_edges/unload.rs"]
+mod unload;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -52,7 +57,7 @@ fn write(folder: &Path, name: &str, rows: &[String]) -> EdgeParams {
 
 fn params(path: &Path) -> EdgeParams {
     let relations = BTreeMap::new();
-    EdgeParams { files: vec![path.to_owned()], relations, max_memory: 1 << 30 }
+    EdgeParams { files: vec![path.to_owned()], relations, ..EdgeParams::default() }
 }
 
 fn load(store: &GraphStore, params: &EdgeParams) -> EdgeReport {

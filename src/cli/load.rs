@@ -16,6 +16,7 @@ use super::{ExitCode, Interrupts, Output, OutputArg, note, write_json};
 use crate::extract::{self, EXTRACTORS, Extractor};
 use crate::ingest::{
     self, BulkWhen, Counts, Format, InputParams, LoadParams, LoadReport, Mapping, RejectClass,
+    Select,
 };
 use crate::store::GraphStore;
 
@@ -62,11 +63,15 @@ struct InputArgs {
     /// Bytes from which a row of text is too long, and refused
     #[arg(long, default_value = "16MB", value_name = "BYTES", value_parser = parse_bytes)]
     max_row: usize,
+    /// SQL over each file of events, the table `input`, whose result is read in its place (feature `sql`)
+    #[arg(long, value_name = "SQL", requires = "events")]
+    select: Option<String>,
 }
 
 impl InputArgs {
-    pub fn params(&self) -> InputParams {
-        InputParams { format: self.format.map(Format::from), max_row_bytes: self.max_row }
+    pub fn params(&self, max_memory: usize) -> InputParams {
+        let select = self.select.clone().map(|sql| Select { sql, max_memory });
+        InputParams { format: self.format.map(Format::from), max_row_bytes: self.max_row, select }
     }
 }
 
@@ -174,7 +179,7 @@ impl RowsArgs {
         Ok(LoadParams {
             items: ingest::expand(&self.items)?,
             events: ingest::expand(&self.events)?,
-            input: self.input.params(),
+            input: self.input.params(self.max_memory),
             mapping: mapping.unwrap_or_default(),
             max_errors: self.max_errors,
             max_errors_of: self.max_errors_of.iter().copied().collect(),
@@ -197,11 +202,16 @@ A load that was ended goes on with --resume; a load is taken back with `predilec
 With --server the rows go to a running `predilect serve`, whose extractor reads their texts; each
 counts once the server has it on disk. A load that was ended is sent again from the start.
 
+With --select (feature `sql`) each file of events is the table `input`, and the rows of the result are
+read in its place, by --mapping too; columns of CSV are texts, and NULL where a cell is empty.
+
 Example:
   predilect load --store graph --items items.jsonl --events events.csv.gz --max-errors 10
   predilect load --store graph --events 'logs/2025-*.csv.gz' --load-id logs --resume
   zcat log.gz | predilect load --store graph --events - --format csv
-  predilect load --server http://127.0.0.1:7433 --events events.csv.gz")]
+  predilect load --server http://127.0.0.1:7433 --events events.csv.gz
+  predilect load --store graph --events clicks.parquet --select \
+    \"SELECT id AS event_id, visitor AS user, sku AS target, 'viewed' AS action, ts AS at FROM input\"")]
 pub(super) struct Args {
     /// Folder of the store
     #[arg(long, value_name = "DIR", required_unless_present = "server")]

@@ -16,6 +16,7 @@ use crate::store::GraphStore;
 Files: .parquet, .csv, .csv.gz, .csv.zst with the columns src, dst, rel, weight and ts (seconds since
 1970). Ends are numbers or names; which kinds of nodes they are follows from the relation. Of one edge
 and time the row that weighs most stays. A store without edges takes all rows at once, packed.
+The load is taken back with `predilect unload`; `predilect loads` lists it.
 
 Example:
   predilect load-edges --store graph --edges edges.parquet --relation 0=viewed --relation 1=about")]
@@ -24,6 +25,12 @@ pub(super) struct Args {
     store: StoreArg,
     #[command(flatten)]
     edges: EdgesArg,
+    /// Id of the load, by which it is resumed or taken back; made up when left out
+    #[arg(long, value_name = "ID")]
+    load_id: Option<String>,
+    /// Go on with a load that was ended: the one of --load-id, or the last of these files
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -54,7 +61,12 @@ impl EdgesArg {
         let known = known.iter().map(|(value, name)| ((*value).to_owned(), (*name).to_owned()));
         let mut relations: BTreeMap<_, _> = known.collect();
         relations.extend(self.relation.iter().cloned());
-        EdgeParams { files: self.edges.clone(), relations, max_memory: self.max_memory }
+        EdgeParams {
+            files: self.edges.clone(),
+            relations,
+            max_memory: self.max_memory,
+            ..EdgeParams::default()
+        }
     }
 }
 
@@ -62,14 +74,18 @@ impl Args {
     pub fn run(&self, out: &mut dyn Write, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let store = GraphStore::open(&self.store.store, true, None)?;
         let mut told = Told::new(interrupts());
-        let report = ingest::load_edges(&store, &self.edges.params(&[]), &mut |at| told.step(at));
+        let (id, resume) = (self.load_id.clone(), self.resume);
+        let params = EdgeParams { id, resume, ..self.edges.params(&[]) };
+        let report = ingest::load_edges(&store, &params, &mut |at| told.step(at));
         told.clear();
         let report = report?;
         match self.output.output {
             Output::Json => write_json(out, &report)?,
             Output::Text => writeln!(
                 out,
-                "edges     {} read, {} applied, {} unchanged, {} nodes{}\nsequence  {}",
+                "load      {}{}\nedges     {} read, {} applied, {} unchanged, {} nodes{}\nsequence  {}",
+                report.load_id,
+                if report.resumed { ", resumed" } else { "" },
                 report.read,
                 report.applied,
                 report.unchanged,

@@ -16,6 +16,7 @@ mod evaluate;
 mod export;
 mod extract;
 mod generate;
+mod graph_file;
 mod infer;
 mod load;
 mod load_edges;

@@ -8,10 +8,10 @@ use super::{ExitCode, Interrupts, Output, OutputArg, StoreArg, write_json};
 use crate::ingest;
 use crate::store::GraphStore;
 
-/// Take back what a load brought: its events go, its items become what they were before
+/// Take back what a load brought: its events and edges go, its items become what they were before
 #[derive(clap::Args)]
 #[command(after_help = "\
-An event that two loads brought belongs to the first. Texts whose mentions came of the load's items
+An event that two loads brought belongs to the first; so does a row of a file of edges. Texts whose mentions came of the load's items
 are read anew, if texts of the store were read at all. Ended meanwhile, the same command goes on.
 
 Example:
@@ -44,7 +44,13 @@ impl Args {
             Output::Json => write_json(out, &report)?,
             Output::Text => {
                 let (events, items) = (report.events, report.documents);
-                writeln!(out, "took load {} back: {events} events, {items} items", report.load_id)?;
+                write!(out, "took load {} back: {events} events, {items} items", report.load_id)?;
+                let edges = report.edges;
+                writeln!(
+                    out,
+                    "{}",
+                    if edges > 0 { format!(", {edges} edges") } else { String::new() }
+                )?;
             }
         }
         Ok(ExitCode::Done)

@@ -18,12 +18,13 @@ use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub(super) use self::begin::begin as begin_load;
 pub use self::bulk::BulkWhen;
 pub(super) use self::documents::changes;
 pub use self::documents::write_documents;
 use super::reject::{Reject, RejectClass, Tally};
 use super::rows::{At, InputParams};
-use super::{Backlog, Extracted, IngestError, Mapping, checked, extract_backlog, rows};
+use super::{Backlog, Extracted, IngestError, Mapping, checked, extract_backlog, rows, sql};
 use crate::event::{Document, Event, EventError, NodeKey, RawDocument, RawEvent};
 use crate::extract::Extractor;
 use crate::schema::Schema;
@@ -92,6 +93,9 @@ impl LoadParams {
     /// [`IngestError::NotAFile`] and [`IngestError::Unreadable`], for the first that is not.
     pub fn check(&self) -> Result<(), IngestError> {
         rows::check_stdin(self.items.iter().chain(&self.events))?;
+        if let Some(select) = &self.input.select {
+            sql::check(select, &self.events)?;
+        }
         for (_, path) in self.files() {
             rows::check(path, &self.input)?;
             if path.parent() == Some(&self.rejects) {
@@ -291,7 +295,8 @@ pub(super) fn weigh_document(raw: &RawDocument) -> usize {
     text + raw.attributes.values().map(weigh).sum::<usize>()
 }
 
-fn weigh(value: &Value) -> usize {
+/// About how many bytes a value takes.
+pub(super) fn weigh(value: &Value) -> usize {
     let held = match value {
         Value::String(text) => text.len(),
         Value::Array(list) => list.iter().map(weigh).sum(),

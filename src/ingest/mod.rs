@@ -14,6 +14,7 @@ mod reading;
 mod reject;
 mod rows;
 mod send;
+mod sql;
 mod unload;
 mod validate;
 
@@ -37,6 +38,7 @@ pub use mapping::Mapping;
 pub use reject::RejectClass;
 pub use rows::{Format, InputParams};
 pub use send::{DocumentsTaken, Receiver, ReceiverError, RefusedRow, SendReport, send};
+pub use sql::Select;
 pub use unload::{UnloadReport, unload};
 pub use validate::{ValidateReport, Validated, validate};
 
@@ -176,6 +178,12 @@ pub enum IngestError {
         /// The mapping file.
         path: PathBuf,
         /// What is wrong.
+        reason: String,
+    },
+    /// SQL that cannot shape rows.
+    #[error("--select: {reason}")]
+    Select {
+        /// What is wrong and what to do.
         reason: String,
     },
     /// A name made from a document's attributes is refused.

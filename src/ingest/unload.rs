@@ -1,4 +1,4 @@
-//! Takes back what a load brought: its events go, and documents become what they were before it.
+//! Takes back what a load brought: its events and edges go, and documents become what they were before it.
 //!
 //! It goes by batches, each of which leaves the store whole and the rest of the work to be found again; the
 //! load's record goes last. So an unload that is ended goes on when it is run again.
@@ -22,6 +22,8 @@ pub struct UnloadReport {
     pub load_id: String,
     /// Events that were taken back.
     pub events: u64,
+    /// Pieces of evidence from files of edges that went, or became what they were before.
+    pub edges: u64,
     /// Documents that went, or became what they were before.
     pub documents: u64,
     /// What the extractor found in texts that were read anew.
@@ -57,6 +59,9 @@ pub fn unload(
     store.put_load(&LoadRecord { state: LoadState::Unloading, ..load.clone() })?;
     let mut report = UnloadReport { load_id: id.to_owned(), ..UnloadReport::default() };
     report.events = events(store, load.number, progress)?;
+    report.edges = store.unload_edges(load.number, &mut |taken| {
+        progress(Progress::Unloaded(report.events + taken));
+    })?;
     report.documents = documents(store, load.number, progress)?;
     if let Some(extractor) = extractor {
         let backlog = Backlog::of(&store.view(), store.schema(), extractor)?;

@@ -246,7 +246,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let training = two_groups();
-            let params = ENTRY.defaults().with("dim", 16.0).with("l2", 0.003);
+            let params = ENTRY.defaults().with("dim", 16.0).with("l2", 0.05);
             let model = fit(&training, &params, 7).unwrap();
             let mut scores = vec![0.0; 10];
             let query = Query { user: Some(0), acts: training.interactions.of(0) };

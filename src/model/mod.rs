@@ -5,10 +5,12 @@
 //! search over them needs to know nothing of the method.
 
 mod bpr;
+mod cascade;
 mod co_visit;
 mod content;
 mod dense;
 mod ease;
+mod fused;
 mod ials;
 mod interactions;
 mod item_cosine;
@@ -21,6 +23,8 @@ mod repeat;
 mod rp3beta;
 mod slim;
 mod sparse;
+mod subspace;
+mod touched;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -30,7 +34,7 @@ use thiserror::Error;
 
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
-pub use neighbors::Neighbors;
+pub use neighbors::{Neighbors, distinct};
 pub use parts::Parts;
 pub use recipe::{Ingredient, Part, Recipe, Sum};
 pub use sparse::{Sparse, top};
@@ -174,6 +178,9 @@ pub const MODELS: &[Entry] = &[
     repeat::ENTRY,
     co_visit::ENTRY,
     content::ENTRY,
+    fused::ENTRY,
+    cascade::ENTRY,
+    touched::ENTRY,
 ];
 
 /// The method of this name.

@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn busy_users_weigh_less() {
-        let users = Sparse::from_cells(2, 3, vec![(0, 0, 1.0), (1, 0, 1.0), (1, 1, 1.0), (1, 2, 1.0)]);
+        let users =
+            Sparse::from_cells(2, 3, vec![(0, 0, 1.0), (1, 0, 1.0), (1, 1, 1.0), (1, 2, 1.0)]);
         let gram = weighted_gram(users, 1.0);
         // Sizes 1 and 3, mean 2: weights 2 and 2/3.
         assert!((gram.get(0, 0) - 8.0 / 3.0).abs() < 1e-5);

@@ -269,6 +269,7 @@ fn of_ingest(error: &IngestError) -> (Code, &'static str) {
         IngestError::Threads { .. } => (Code::ResourceExhausted, "NO_THREADS"),
         IngestError::Receiver(_) => (Code::Unavailable, "RECEIVER_FAILED"),
         IngestError::Mapping { .. } => (Code::InvalidArgument, "BAD_MAPPING"),
+        IngestError::Select { .. } => (Code::InvalidArgument, "BAD_SELECT"),
         IngestError::Event(error) => of_event(error),
         IngestError::Store(error) => of_store(error),
         IngestError::Extract(error) => of_extract(error),
@@ -341,6 +342,7 @@ fn of_traverse(error: &TraverseError) -> (Code, &'static str) {
         | TraverseError::Seed { .. }
         | TraverseError::SeedMass { .. }
         | TraverseError::TooManyNodes { .. }
+        | TraverseError::TooManyEdges { .. }
         | TraverseError::Param { .. } => (Code::Internal, "WALK_FAILED"),
     }
 }

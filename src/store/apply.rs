@@ -106,13 +106,13 @@ impl GraphStore {
 }
 
 /// The evidence that a batch puts (`Some`) or takes (`None`), by place.
-type EvidenceChange = BTreeMap<Stamp, Option<Evidence>>;
+pub(super) type EvidenceChange = BTreeMap<Stamp, Option<Evidence>>;
 
 /// A batch in the making.
 pub(super) struct Change<'a> {
     pub(super) view: &'a View<'a>,
     pub(super) account: Account,
-    edges: BTreeMap<EdgeKey, EvidenceChange>,
+    pub(super) edges: BTreeMap<EdgeKey, EvidenceChange>,
     /// Events put or taken by this batch.
     events: BTreeMap<EvidenceId, Option<(EdgeKey, Stamp)>>,
     /// Every node that the batch touches, as it will be if edges still name it.

@@ -230,6 +230,13 @@ impl View<'_> {
                 format!("what {document} was before load number {load} is kept without the load")
             });
         }
+        for item in self.claims()? {
+            let ((edge, _), claims) = item?;
+            problems.unless(claims.iter().all(|claim| loads.contains(&claim.load)), || {
+                let edge = keyspace::hex(&keyspace::out(&edge));
+                format!("edge {edge} came with a load that is not there")
+            });
+        }
         for item in self.reader.scan(Space::Events, &[])? {
             let (key, value) = item?;
             let id = EvidenceId(key.as_ref().try_into().unwrap_or_default());

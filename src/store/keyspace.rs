@@ -71,6 +71,31 @@ pub fn undo(id: NodeId, sequence: u64) -> [u8; 17] {
     key
 }
 
+/// `2 number`: what a load brought from files of edges.
+pub fn loaded_edges(number: u32) -> [u8; 5] {
+    let mut key = load(number);
+    key[0] = 2;
+    key
+}
+
+/// What keys of claims start with.
+pub(super) const CLAIMS: u8 = 3;
+
+/// `3 source relation target at`: what loads said of an edge at a time.
+pub fn claims(edge: &EdgeKey, at: Timestamp) -> [u8; 1 + EDGE_BYTES + 8] {
+    let mut key = [CLAIMS; 1 + EDGE_BYTES + 8];
+    key[1..=EDGE_BYTES].copy_from_slice(&out(edge));
+    key[1 + EDGE_BYTES..].copy_from_slice(&at.millis().to_be_bytes());
+    key
+}
+
+/// Reads a [`claims`] key.
+pub fn decode_claims(key: &[u8]) -> Option<(EdgeKey, Timestamp)> {
+    let (edge, at) = key.get(1..)?.split_at_checked(EDGE_BYTES)?;
+    let millis = i64::from_be_bytes(at.try_into().ok()?);
+    Some((decode_out(edge)?, Timestamp::from_millis(millis)?))
+}
+
 /// Reads an [`out`] key.
 pub fn decode_out(key: &[u8]) -> Option<EdgeKey> {
     let (source, relation, target) = decode_ends(key)?;

@@ -170,7 +170,7 @@ impl Account {
 }
 
 impl Change<'_> {
-    /// What the loads' space has to say of the documents that change, once it is written as `sequence`.
+    /// What the loads' space has to say of what changes, once it is written as `sequence`.
     pub(super) fn history(&self, sequence: u64) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
         for (id, node) in &self.nodes {
@@ -203,6 +203,7 @@ impl Change<'_> {
                 Account::Nobody | Account::Unload => {}
             }
         }
+        self.claims(&mut batch)?;
         Ok(batch)
     }
 }
@@ -228,6 +229,7 @@ impl GraphStore {
         let _one_writer = self.lock();
         let mut batch = Batch::default();
         batch.delete(Space::Loads, &keyspace::load(number));
+        batch.delete(Space::Loads, &keyspace::loaded_edges(number));
         self.write(&batch)?;
         self.sync()
     }

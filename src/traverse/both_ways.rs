@@ -3,7 +3,6 @@
 
 use petgraph::Direction;
 
-use super::prefetch::prefetch;
 use crate::graph::{CompactGraph, Rows};
 use crate::pages::with_room;
 
@@ -22,13 +21,6 @@ struct Node {
     n_out: u32,
     inward: u32,
     n_in: u32,
-}
-
-/// Where the other end of an edge stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    slot: u32,
-    inward: bool,
 }
 
 impl<'g> BothWays<'g> {
@@ -88,53 +80,5 @@ impl<'g> BothWays<'g> {
         room.dedup();
         room.truncate(n);
         [room, &[]]
-    }
-
-    /// Asks for where the rows of a node are.
-    #[inline]
-    pub(super) fn prefetch_node(&self, node: u32) {
-        prefetch(&self.nodes, node as usize);
-    }
-
-    /// Where the neighbor stands that `random` draws, all edges alike, and asks for it; none for a node
-    /// without edges.
-    #[inline]
-    pub(super) fn draw(&self, node: u32, random: u32) -> Option<Place> {
-        let Node { out, n_out, inward, n_in } = self.nodes[node as usize];
-        let n = u64::from(n_out) + u64::from(n_in);
-        if n == 0 {
-            return None;
-        }
-        // Lemire's reduction without its correction: off by less than n in 2^32.
-        let rank = ((u64::from(random) * n) >> 32) as u32;
-        let is_inward = rank >= n_out;
-        let from = if is_inward { inward.wrapping_sub(n_out) } else { out };
-        let place = Place { slot: from.wrapping_add(rank), inward: is_inward };
-        prefetch(self.others(is_inward), place.slot as usize);
-        Some(place)
-    }
-
-    #[inline]
-    fn others(&self, inward: bool) -> &'g [u32] {
-        if inward { self.inward.others } else { self.out.others }
-    }
-
-    /// The neighbor at a place.
-    #[inline]
-    pub(super) fn at(&self, place: Place) -> u32 {
-        self.others(place.inward)[place.slot as usize]
-    }
-
-    /// Whether an edge joins the two nodes, either way; looks through the shorter row.
-    pub(super) fn joins(&self, one: u32, other: u32) -> bool {
-        let (node, sought) =
-            if self.degree(one) <= self.degree(other) { (one, other) } else { (other, one) };
-        self.neighbors(node).into_iter().any(|row| {
-            if self.out.by_node {
-                row.binary_search(&sought).is_ok()
-            } else {
-                row.contains(&sought)
-            }
-        })
     }
 }

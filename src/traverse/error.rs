@@ -31,6 +31,12 @@ pub enum TraverseError {
         /// The graph's `node_bound`.
         found: usize,
     },
+    /// Walks number both ends of every edge with 32 bits.
+    #[error("graph has {found} edges, of which walks go over {} at most; leave some out", u32::MAX / 2)]
+    TooManyEdges {
+        /// The graph's number of edges.
+        found: usize,
+    },
     /// The masses of the seeds must sum to 1.
     #[error("masses of the seeds sum to {found}; divide each by their sum, so that they sum to 1")]
     SeedMass {

@@ -15,6 +15,7 @@ mod both_ways;
 mod budget;
 mod communities;
 mod components;
+mod edge_filter;
 mod error;
 mod neighborhood;
 mod neighborhood_size;
@@ -23,6 +24,7 @@ mod ppr;
 mod ppr_walks;
 mod prefetch;
 mod similarity;
+mod undirected;
 mod walk;
 mod weight;
 

@@ -9,15 +9,16 @@ use std::ops::Range;
 use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
 
-use super::both_ways::{BothWays, Place};
+use super::edge_filter::{Bits, EdgeFilter};
+use super::undirected::Undirected;
 use super::{Budget, TraverseError};
 use crate::graph::CompactGraph;
 use crate::pages::with_room;
 
 /// Walks that wait for memory at the same time.
-const IN_FLIGHT: usize = 64;
+const IN_FLIGHT: usize = 256;
 /// Walks that are made together when steps may be refused, so that others begin where one ends.
-const BIASED_AT_ONCE: usize = 16 * IN_FLIGHT;
+const BIASED_AT_ONCE: usize = 4 * IN_FLIGHT;
 
 /// How walks go.
 #[derive(Clone, Debug)]
@@ -65,9 +66,11 @@ impl Default for WalkParams {
 /// Perozzi, Al-Rfou & Skiena, "`DeepWalk`", KDD 2014, section 4; Grover & Leskovec, "node2vec", KDD
 /// 2016, section 3.2.2, its step drawn by rejection: Yang et al., "`KnightKing`", SOSP 2019, section 4.
 #[derive(Clone, Debug)]
-pub struct Walker<'g> {
-    graph: BothWays<'g>,
+pub struct Walker {
+    graph: Undirected,
     starts: Vec<u32>,
+    /// Where it matters whether an edge joins two nodes.
+    filter: Option<EdgeFilter>,
     params: WalkParams,
 }
 
@@ -80,19 +83,30 @@ struct Lane {
     node: u32,
     previous: u32,
     candidate: u32,
-    place: Option<Place>,
+    slot: u32,
+    choice: Choice,
     random: SplitMix64,
 }
 
-impl<'g> Walker<'g> {
+/// What becomes of a candidate.
+#[derive(Clone, Copy)]
+enum Choice {
+    Taken,
+    Refused,
+    /// Whether an edge joins it and the node before decides.
+    Depends(Bits),
+}
+
+impl Walker {
     /// A walker over `graph`.
     ///
     /// # Errors
-    /// [`TraverseError::Param`] for a parameter out of its range.
+    /// [`TraverseError::Param`] for a parameter out of its range, [`TraverseError::TooManyEdges`].
     ///
     /// # Complexity
-    /// **O(|V|)** time; 16 bytes per node, and 4 more per node with an edge.
-    pub fn new(graph: &'g CompactGraph, params: WalkParams) -> Result<Self, TraverseError> {
+    /// **O(|V| + |E|)** time, and of each row the merging of its relations; 8 bytes per edge, 1.6 more
+    /// where `q` is not 1, 4 per node, and 4 more per node with an edge.
+    pub fn new(graph: &CompactGraph, params: WalkParams) -> Result<Self, TraverseError> {
         for (name, found) in [("per_node", params.per_node), ("length", params.length)] {
             if found == 0 {
                 let expected = "[1, ...)";
@@ -104,10 +118,11 @@ impl<'g> Walker<'g> {
                 return Err(TraverseError::Param { name, found, expected: "(0, ...)" });
             }
         }
-        let graph = BothWays::new(graph);
+        let graph = Undirected::new(graph)?;
         let nodes = 0..graph.node_count() as u32;
         let starts = nodes.filter(|&node| graph.degree(node) > 0).collect();
-        Ok(Self { graph, starts, params })
+        let filter = (params.q != 1.0).then(|| EdgeFilter::new(&graph));
+        Ok(Self { graph, starts, filter, params })
     }
 
     /// The number of walks: first one from each node, then a second from each, and so on.
@@ -180,7 +195,16 @@ impl<'g> Walker<'g> {
     fn lane(&self, first: usize, row: usize) -> Lane {
         let node = self.start(first + row);
         let random = self.random(first + row);
-        Lane { row, n: 0, node, previous: node, candidate: node, place: None, random }
+        Lane {
+            row,
+            n: 0,
+            node,
+            previous: node,
+            candidate: node,
+            slot: 0,
+            choice: Choice::Taken,
+            random,
+        }
     }
 
     /// Walks in step, all of them at a time.
@@ -189,18 +213,19 @@ impl<'g> Walker<'g> {
         let walks = || first..first + rows.len() / length;
         let mut nodes: Vec<u32> = walks().map(|walk| self.start(walk)).collect();
         let mut randoms: Vec<SplitMix64> = walks().map(|walk| self.random(walk)).collect();
-        let mut places: Vec<Option<Place>> = vec![None; nodes.len()];
+        let (mut drawn, mut slots) = (vec![0_u64; nodes.len()], vec![0; nodes.len()]);
         for step in 0..length {
-            for ((&node, random), place) in nodes.iter().zip(&mut randoms).zip(&mut places) {
-                *place = self.graph.draw(node, random.next_u32());
+            let lanes = nodes.iter().zip(&mut randoms).zip(&mut drawn).zip(&mut slots);
+            for (((&node, random), drawn), slot) in lanes {
+                // Half of what is drawn suffices for a step.
+                *drawn = if step % 2 == 0 { random.next_u64() } else { *drawn << 32 };
+                *slot = self.graph.draw(node, (*drawn >> 32) as u32);
             }
-            let walks = nodes.iter_mut().zip(&places).zip(rows.chunks_exact_mut(length));
-            for ((node, place), row) in walks {
+            let walks = nodes.iter_mut().zip(&slots).zip(rows.chunks_exact_mut(length));
+            for ((node, slot), row) in walks {
                 row[step] = *node;
-                if let Some(place) = place {
-                    *node = self.graph.at(*place);
-                    self.graph.prefetch_node(*node);
-                }
+                *node = self.graph.at(*slot);
+                self.graph.prefetch_node(*node);
             }
         }
     }
@@ -213,11 +238,11 @@ impl<'g> Walker<'g> {
             waiting.by_ref().take(IN_FLIGHT).map(|row| self.lane(first, row)).collect();
         while !lanes.is_empty() {
             for lane in &mut lanes {
-                lane.place = self.graph.draw(lane.node, lane.random.next_u32());
+                lane.slot = self.graph.draw(lane.node, lane.random.next_u32());
             }
             for lane in &mut lanes {
-                let Some(place) = lane.place else { continue };
-                lane.candidate = self.graph.at(place);
+                lane.candidate = self.graph.at(lane.slot);
+                lane.choice = self.choose(lane);
                 self.graph.prefetch_node(lane.candidate);
             }
             lanes.retain_mut(|lane| {
@@ -225,7 +250,8 @@ impl<'g> Walker<'g> {
                     rows[lane.row * length] = lane.node;
                     lane.n = 1;
                 }
-                if lane.n < length && self.step(lane) {
+                if lane.n < length && self.is_taken(lane) {
+                    lane.previous = std::mem::replace(&mut lane.node, lane.candidate);
                     rows[lane.row * length + lane.n] = lane.node;
                     lane.n += 1;
                 }
@@ -243,38 +269,47 @@ impl<'g> Walker<'g> {
         }
     }
 
-    /// Takes the candidate or not; a walk at its start takes any.
-    fn step(&self, lane: &mut Lane) -> bool {
+    /// Draws whether the candidate is taken; a walk at its start takes any.
+    #[inline]
+    fn choose(&self, lane: &mut Lane) -> Choice {
         let WalkParams { p, q, .. } = self.params;
         let (back, far) = (1.0 / p, 1.0 / q);
         let most = far.max(1.0);
-        if lane.n > 1 {
-            // What going back is likelier by than all others may be is drawn apart, lest they be refused
-            // all the more often.
-            let excess = (back - most).max(0.0);
-            let all = self.graph.degree(lane.node) as f64 * most + excess;
-            if unit(&mut lane.random) * all < excess {
-                lane.candidate = lane.previous;
-            } else {
-                let drawn = unit(&mut lane.random) * most;
-                let taken = if lane.candidate == lane.previous {
-                    drawn < back
-                } else {
-                    drawn < far.min(1.0)
-                        || drawn
-                            < if self.graph.joins(lane.previous, lane.candidate) {
-                                1.0
-                            } else {
-                                far
-                            }
-                };
-                if !taken {
-                    return false;
-                }
-            }
+        if lane.n < 2 {
+            return Choice::Taken;
         }
-        lane.previous = std::mem::replace(&mut lane.node, lane.candidate);
-        true
+        // What going back is likelier by than all others may be is drawn apart, lest they be refused all
+        // the more often.
+        let excess = (back - most).max(0.0);
+        let all = f64::from(self.graph.degree(lane.node)) * most + excess;
+        if unit(&mut lane.random) * all < excess {
+            lane.candidate = lane.previous;
+            return Choice::Taken;
+        }
+        let drawn = unit(&mut lane.random) * most;
+        match &self.filter {
+            Some(filter) if lane.candidate != lane.previous && drawn >= far.min(1.0) => {
+                let bits = filter.bits(lane.previous, lane.candidate);
+                filter.prefetch(bits);
+                Choice::Depends(bits)
+            }
+            _ if lane.candidate != lane.previous || drawn < back => Choice::Taken,
+            _ => Choice::Refused,
+        }
+    }
+
+    /// Whether the candidate is taken. What depends was drawn between the weights of a candidate near the
+    /// node before and of one far from it, so it is up to which of the two is the greater.
+    #[inline]
+    fn is_taken(&self, lane: &Lane) -> bool {
+        match (lane.choice, &self.filter) {
+            (Choice::Depends(bits), Some(filter)) => {
+                let joins =
+                    filter.may_join(bits) && self.graph.joins(lane.previous, lane.candidate);
+                joins == (self.params.q > 1.0)
+            }
+            (choice, _) => matches!(choice, Choice::Taken),
+        }
     }
 }
 

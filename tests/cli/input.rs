@@ -229,3 +229,15 @@ fn an_empty_store_is_one() {
     let stats = folder.json("stats --store s --output json");
     assert_eq!(stats["nodes"], serde_json::json!({}));
 }
+
+#[cfg(not(feature = "sql"))]
+#[test]
+fn without_its_feature_sql_says_how_to_get_it() {
+    let folder = Folder::new();
+    folder.put("a.csv", "event_id,user,target,action,at\n");
+    for line in ["load --store s", "load --server http://127.0.0.1:9", "validate"] {
+        let line = format!("{line} --events a.csv --select SELECT");
+        folder.refuses(&line, 1, "build it with `cargo build --release --features sql`");
+    }
+    assert!(!folder.path("s").exists());
+}

@@ -96,7 +96,7 @@ proptest! {
         let seed = seed % n_nodes;
         let k = usize::MAX;
         let params = PprWalkParams { n_walks: 20_000, epsilon, k, ..PprWalkParams::default() };
-        let mut walks = PprWalks::new(&graph);
+        let mut walks = PprWalks::new(&graph).unwrap();
         let found = walks.rank(seed.into(), &params).unwrap();
         prop_assert!(found.is_sorted_by(|a, b| (b.1, a.0) < (a.1, b.0)));
         let exact = oracle::pagerank(UndirectedAdaptor(&graph), seed as usize, params.alpha);
@@ -139,22 +139,80 @@ fn biased_steps_have_their_chances() {
 }
 
 #[test]
-fn walks_end_early_when_enough_is_known() {
+fn walks_end_at_the_cap() {
     let graph = kite();
-    let mut walks = PprWalks::new(&graph);
+    let mut walks = PprWalks::new(&graph).unwrap();
     let params = PprWalkParams { epsilon: 1.0, n_walks: 100_000, ..PprWalkParams::default() };
-    let visits = |found: Vec<(NodeIndex, f64)>| {
-        // A visit is worth alpha over the number of walks.
-        found.iter().map(|(_, score)| score).sum::<f64>() / 0.15 * 100_000.0
+    let mut n_visits = |params: &PprWalkParams| {
+        let found = walks.rank(0.into(), params).unwrap();
+        let sum: f64 = found.iter().map(|(_, score)| score).sum();
+        // Of the sum, alpha is of walks that begin and stop at the seed, and the rest is what one step
+        // brings: of that again alpha is the seed's for certain, and each visit after it is worth
+        // alpha (1 - alpha) over the number of walks.
+        ((sum - 0.15) / 0.85 - 0.15) / (0.15 * 0.85) * 100_000.0
     };
-    let all = visits(walks.rank(0.into(), &params).unwrap());
+    let all = n_visits(&params);
     assert!((all / 666_667.0 - 1.0).abs() < 0.02, "{all}");
-    let enough = PprWalkParams { enough: Some((2, 500)), ..params.clone() };
-    let some = visits(walks.rank(0.into(), &enough).unwrap());
-    assert!((1000.0..3000.0).contains(&some), "{some}");
-    let capped = PprWalkParams { budget: Budget::visits(1000), ..params };
-    let few = visits(walks.rank(0.into(), &capped).unwrap());
-    assert!((1000.0..1100.0).contains(&few), "{few}");
+    let some = n_visits(&PprWalkParams { budget: Budget::visits(1000), ..params });
+    assert!((999.0..1100.0).contains(&some), "{some}");
+}
+
+/// Users 0 to 1499 with 4 to 40 of 500 items each, few items with many users and many with few.
+fn users_and_items() -> CompactGraph {
+    let mut drawn = 7_u64;
+    let mut draw = |n: u64| {
+        drawn =
+            drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (drawn >> 33) % n
+    };
+    let mut edges = BTreeMap::new();
+    for user in 0..1500 {
+        for _ in 0..4 + draw(37) {
+            // Users have a taste: three of four items are of a tenth of all.
+            let (rank, taste) = (draw(50) * draw(50) / 50, u64::from(user) % 10);
+            let taste = if draw(4) == 0 { draw(10) } else { taste };
+            edges.insert((user, 0, 1500 + (rank * 10 + taste) as u32), data(0, 1.0));
+        }
+    }
+    compact(2000, &edges)
+}
+
+#[test]
+fn few_walks_find_most_of_the_best() {
+    let graph = users_and_items();
+    let mut walks = PprWalks::new(&graph).unwrap();
+    let params = PprWalkParams { n_walks: 300, ..PprWalkParams::default() };
+    let mut n_hits = 0;
+    for seed in (0..1500).step_by(75) {
+        let exact = oracle::pagerank(UndirectedAdaptor(&graph), seed, params.alpha);
+        let mut nodes: Vec<usize> = (0..exact.len()).collect();
+        nodes.sort_by(|&a, &b| exact[b].total_cmp(&exact[a]));
+        let found = walks.rank((seed as u32).into(), &params).unwrap();
+        assert_eq!(found.len(), 50);
+        n_hits += found.iter().filter(|(node, _)| nodes[..50].contains(&node.index())).count();
+    }
+    assert!(n_hits >= 900, "{n_hits} of 1000");
+}
+
+#[test]
+fn shares_of_long_and_short_rows_are_right() {
+    // A hub of 600 nodes, whose row is counted node by node, and a triangle at one of them.
+    let spokes = (1..=600).map(|node| (0, node, data(0, 1.0)));
+    let triangle = [(1, 601), (1, 602), (601, 602)].map(|(s, t)| (s, t, data(0, 1.0)));
+    let graph = CompactGraph::from_edges(603, spokes.chain(triangle)).unwrap();
+    let mut walks = PprWalks::new(&graph).unwrap();
+    for seed in [0, 1, 2, 602] {
+        let params =
+            PprWalkParams { n_walks: 50_000, epsilon: 1.0, k: 603, ..PprWalkParams::default() };
+        let found = walks.rank(seed.into(), &params).unwrap();
+        let exact = oracle::pagerank(UndirectedAdaptor(&graph), seed as usize, params.alpha);
+        for (node, score) in found {
+            let exact = exact[node.index()];
+            // Six standard errors of visits that count by themselves.
+            let error = 6.0 * (exact * 0.15 / 50_000.0).sqrt() + 1e-5;
+            assert!((score - exact).abs() < error, "{seed}, {node:?}: {score}, {exact}");
+        }
+    }
 }
 
 #[test]
@@ -169,9 +227,10 @@ fn what_cannot_be_walked_is_refused() {
     ] {
         assert!(matches!(walker(params), Err(TraverseError::Param { .. })));
     }
-    let mut walks = PprWalks::new(&graph);
+    let mut walks = PprWalks::new(&graph).unwrap();
     for params in [
         PprWalkParams { alpha: 1.0, ..PprWalkParams::default() },
+        PprWalkParams { alpha: 1e-9, ..PprWalkParams::default() },
         PprWalkParams { epsilon: 0.0, ..PprWalkParams::default() },
         PprWalkParams { n_walks: 0, ..PprWalkParams::default() },
     ] {
@@ -187,7 +246,7 @@ fn what_cannot_be_walked_is_refused() {
     let params = PprWalkParams { budget: budget.clone(), ..PprWalkParams::default() };
     assert_eq!(walks.rank(0.into(), &params), Err(TraverseError::Cancelled));
     // What was begun is forgotten.
-    let fresh = PprWalks::new(&graph).rank(0.into(), &PprWalkParams::default());
+    let fresh = PprWalks::new(&graph).unwrap().rank(0.into(), &PprWalkParams::default());
     assert_eq!(walks.rank(0.into(), &PprWalkParams::default()), fresh);
     let params = WalkParams { budget, ..WalkParams::default() };
     assert_eq!(Walker::new(&graph, params).unwrap().all(2), Err(TraverseError::Cancelled));

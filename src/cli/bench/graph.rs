@@ -60,7 +60,7 @@ pub(super) struct KhopArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  predilect bench ppr --edges edges.parquet --queries queries.txt --walks 3000,30000 --output json")]
+  predilect bench ppr --edges edges.parquet --queries queries.txt --walks 1000,10000 --output json")]
 pub(super) struct PprArgs {
     #[command(flatten)]
     edges: EdgesArg,
@@ -68,7 +68,7 @@ pub(super) struct PprArgs {
     #[arg(long, value_name = "FILE")]
     queries: PathBuf,
     /// Walks of a query; each number is measured by itself
-    #[arg(long, value_delimiter = ',', default_value = "3000,5500,30000,90000", value_name = "N,...",
+    #[arg(long, value_delimiter = ',', default_value = "500,1000,3000,10000", value_name = "N,...",
           value_parser = clap::value_parser!(u32).range(1..))]
     walks: Vec<u32>,
     /// Queries whose answer is held against the exact one
@@ -158,7 +158,7 @@ impl PprArgs {
                 PprWalkParams { n_walks: n_walks as usize, k: TOP, ..PprWalkParams::default() };
             let watch = Stopwatch::start();
             let answers = spread(&queries, self.edges.n_threads(), |queries| {
-                let mut walks = PprWalks::new(&graph);
+                let mut walks = PprWalks::new(&graph)?;
                 queries.iter().map(|&node| walks.rank(node, &params)).collect()
             })?;
             let (wall_s, cpu_s) = watch.stop();

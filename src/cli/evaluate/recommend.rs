@@ -20,6 +20,11 @@ use crate::schema::Timestamp;
 /// Methods that every figure is put beside, where they apply.
 const FLOORS: &[&str] = &["popular", "item_cosine", "rp3beta", "ease"];
 
+/// Methods that are measured once more without a part of theirs: the method, the knob that leaves the
+/// part out when it is 0, and the name of the row.
+const ABLATIONS: &[(&str, &str, &str)] =
+    &[("fused", "behavior", "text only"), ("fused", "text", "behavior only")];
+
 /// The method that tunes the others and adds up the best.
 const BEST: &str = "best";
 
@@ -226,9 +231,14 @@ impl Args {
         Ok(ExitCode::Done)
     }
 
-    /// The methods that every figure is put beside.
+    /// The method without each of its parts, and those that every figure is put beside.
     fn beside(&self, task: &Task) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
+        for (_, knob, label) in ABLATIONS.iter().filter(|row| row.0 == self.method) {
+            let entry = model::by_name(&self.method)?;
+            let params = self.given(entry, entry.defaults())?.with(knob, 0.0);
+            rows.push(Row { name: (*label).to_owned(), ..self.one(task, entry, &params)? });
+        }
         for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
             let entry = model::by_name(name)?;
             if (entry.applies)(&task.training) {
@@ -324,10 +334,15 @@ impl Args {
         if self.tune {
             params = tune(entry, &task.validations(self.seed), &params, self.k, self.seed)?.params;
         }
+        self.one(task, entry, &self.given(entry, params)?)
+    }
+
+    /// Parameters with those that were given.
+    fn given(&self, entry: &Entry, mut params: Params) -> anyhow::Result<Params> {
         for (name, value) in &self.param {
             params = params.with(entry.knob(name)?.name, *value);
         }
-        self.one(task, entry, &params)
+        Ok(params)
     }
 
     fn one(&self, task: &Task, entry: &Entry, params: &Params) -> anyhow::Result<Row> {
@@ -367,6 +382,7 @@ impl Row {
             },
             "coverage": of.coverage, "novelty": of.novelty, "diversity": of.diversity,
             "popularity_bias": of.popularity_bias, "explained": self.explained,
+            "cold_items": of.cold,
             "fit_wall_s": self.fit_s.0, "fit_cpu_s": self.fit_s.1,
             "users_per_cpu_s": self.rank_s.1.map(|s| of.n_cases as f64 / s.max(1e-9)),
         })

@@ -22,7 +22,7 @@ to all events.
 
 Example:
   predilect train recommender --store shop
-  predilect query recommend --store shop --method fitted alice")]
+  predilect query recommend --store shop --method fitted --user alice")]
 pub(super) struct Args {
     /// Folder of the store
     #[arg(long, value_name = "DIR")]

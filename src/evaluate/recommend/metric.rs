@@ -76,6 +76,39 @@ impl Summary {
     }
 }
 
+/// How well items are found that nobody did in what the model was fitted to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cold {
+    /// Cases with such an item among the relevant ones.
+    pub n_cases: usize,
+    /// Share of these cases with such an item among the first `k`.
+    pub hr: f64,
+    /// Their mean gain of such items over that of the best ranking of these.
+    pub ndcg: f64,
+    /// What `hr` is for an order by chance.
+    pub chance: f64,
+}
+
+impl Cold {
+    /// Of rankings (each place: whether it holds such an item that is relevant), the number of these
+    /// items of each case, and how many items it ranks. None without cases.
+    pub fn of(rankings: &[(Vec<bool>, usize, usize)], k: usize) -> Option<Self> {
+        let n = rankings.len() as f64;
+        let mut sums = Self { n_cases: rankings.len(), ..Self::default() };
+        for (hits, n_relevant, n_ranked) in rankings {
+            let measures = Measures::of(hits, k, *n_relevant);
+            sums.hr += measures.hr / n;
+            sums.ndcg += measures.ndcg / n;
+            let others = (n_ranked - n_relevant.min(n_ranked)) as f64;
+            let missed = |place: usize| {
+                ((others - place as f64) / (*n_ranked as f64 - place as f64)).max(0.0)
+            };
+            sums.chance += (1.0 - (0..k.min(*n_ranked)).map(missed).product::<f64>()) / n;
+        }
+        (sums.n_cases > 0).then_some(sums)
+    }
+}
+
 /// How good a model is on all cases of a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Metrics {
@@ -103,6 +136,8 @@ pub struct Metrics {
     pub novelty: f64,
     /// How evenly the places went to the items, from 0 to 1: one minus the Gini index.
     pub diversity: f64,
+    /// The same of items that nobody did before, where there are such to find.
+    pub cold: Option<Cold>,
     /// Mean over the shown of the item's share of acts over that of the mean item.
     pub popularity_bias: f64,
 }
@@ -150,6 +185,7 @@ impl Metrics {
             novelty: bits / n_shown,
             diversity: evenness(&mut shown),
             popularity_bias: bias / n_shown,
+            cold: None,
         }
     }
 }
@@ -182,6 +218,18 @@ mod tests {
         let uncut = 1.0 + 1.0 / 3_f64.log2() + 0.5 + 1.0 / 5_f64.log2();
         assert!((measures.ndcg_uncut - gain / uncut).abs() < 1e-12);
         assert!((measures.map - (1.0 + 2.0 / 3.0) / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn chance_finds_one_of_few_items_as_often_as_they_are_many() {
+        // One relevant item among 10, 2 places; then two among 4, 2 places: 1 - (2/4)(1/3).
+        let of = |n_relevant, n_ranked| {
+            Cold::of(&[(vec![false, true], n_relevant, n_ranked)], 2).unwrap_or_default()
+        };
+        assert!((of(1, 10).chance - 0.2).abs() < 1e-12);
+        assert!((of(2, 4).chance - 5.0 / 6.0).abs() < 1e-12);
+        assert_eq!((of(1, 10).n_cases, of(1, 10).hr), (1, 1.0));
+        assert_eq!(Cold::of(&[], 2), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::model::ModelError;
 pub use best::{best, best_among};
 pub use cross_domain::CrossDomain;
 pub use files::Ids;
-pub use metric::{Metrics, Summary};
+pub use metric::{Cold, Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};
 pub use rank::{evaluate, explained};
 pub use task::{Case, Holdout, Pool, Task};

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::metric::Metrics;
+use super::metric::{Cold, Metrics};
 use super::task::{Case, Pool, Task};
-use crate::model::{Model, Parts};
+use crate::model::{Model, Parts, distinct};
 
 /// Ranks the items of every case by `model` and measures the first `k`.
 pub fn evaluate(model: &dyn Model, task: &Task, k: usize) -> Metrics {
@@ -23,7 +23,37 @@ pub fn evaluate(model: &dyn Model, task: &Task, k: usize) -> Metrics {
         )
         .collect();
     let counts = task.training.matrix().column_sums();
-    Metrics::of(&rankings, k, &counts, task.training.interactions.n_users())
+    let metrics = Metrics::of(&rankings, k, &counts, task.training.interactions.n_users());
+    Metrics { cold: cold(task, &rankings, k, &counts), ..metrics }
+}
+
+/// How well items without any act are found.
+fn cold(
+    task: &Task,
+    rankings: &[(Vec<(u32, bool)>, usize)],
+    k: usize,
+    counts: &[f32],
+) -> Option<Cold> {
+    let new = |item: u32| counts[item as usize] == 0.0;
+    let cases = task.cases.iter().zip(rankings);
+    let with_new = cases.filter_map(|(case, (ranking, _))| {
+        let n_new = case.relevant.iter().filter(|item| new(**item)).count();
+        let hits = || ranking.iter().map(|(item, hit)| *hit && new(*item)).collect();
+        (n_new > 0).then(|| (hits(), n_new, n_ranked(task, case)))
+    });
+    Cold::of(&with_new.collect::<Vec<_>>(), k)
+}
+
+/// How many items a case ranks.
+fn n_ranked(task: &Task, case: &Case) -> usize {
+    let n_items = match &case.pool {
+        Pool::Given(pool) => return pool.len(),
+        Pool::All => return task.training.interactions.n_items(),
+        Pool::Unseen => task.training.interactions.n_items(),
+        Pool::Below(n) => *n as usize,
+    };
+    let seen = distinct(task.query(case).acts, task.training.target);
+    n_items - seen.iter().filter(|item| (**item as usize) < n_items).count()
 }
 
 /// Cases whose answers are taken apart.

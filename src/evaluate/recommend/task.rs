@@ -137,14 +137,32 @@ impl Task {
                 relevant[user as usize] = &case.relevant;
             }
         }
+        let new = self.made_new(&mut random);
         let last = self.holdout == Holdout::Last;
         let rest = training.interactions.filter(|user, act| {
             let held = relevant[user as usize].binary_search(&act.item).is_ok();
             // A sequence may hold an item twice: only its last place is what comes next.
             let latest = training.interactions.of(user).last() == Some(act);
-            !(held && (!last || latest))
+            !(held && (!last || latest)) && !new[act.item as usize]
         });
         Self { training: training.with(rest), cases, holdout: self.holdout.clone() }
+    }
+
+    /// Items whose acts a validation part hides: where some of the items that are described were never
+    /// done, as many of the others, so that it tells how well new items are found too.
+    fn made_new(&self, random: &mut ChaCha8Rng) -> Vec<bool> {
+        let side = &self.training.side;
+        let mut new = vec![false; self.training.interactions.n_items()];
+        let Some(words) = side.words.as_ref().or(side.attributes.as_ref()) else { return new };
+        let counts = self.training.matrix().column_sums();
+        let described = |item: &usize| *item < words.n_rows() && !words.row(*item).0.is_empty();
+        let known: Vec<usize> = (0..new.len()).filter(described).collect();
+        let n_new = known.iter().filter(|item| counts[**item] == 0.0).count();
+        let share = n_new as f64 / known.len().max(1) as f64;
+        for item in known.into_iter().filter(|item| counts[*item] > 0.0) {
+            new[item] = share > 0.0 && random.random_bool(share);
+        }
+        new
     }
 
     /// What came after a moment within the training part, and what came before.

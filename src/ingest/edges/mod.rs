@@ -15,11 +15,14 @@ use serde::Serialize;
 
 use self::file::Edges;
 use self::nodes::Nodes;
-use super::load::Progress;
+use super::load::{LoadParams, Progress, begin_load};
 use super::{IngestError, rows};
 use crate::pages;
 use crate::schema::{RelationId, Schema, Timestamp};
-use crate::store::{Evidence, Fact, GraphStore, Mutation, Outcome, PackedEdges, PackedPiece, Side};
+use crate::store::{
+    Evidence, Fact, GraphStore, LoadRecord, LoadState, LoadedEdges, Mutation, Outcome, PackedEdges,
+    PackedPiece, Side,
+};
 
 /// Which files of edges to load and how.
 #[derive(Clone, Debug)]
@@ -30,11 +33,27 @@ pub struct EdgeParams {
     pub relations: BTreeMap<String, String>,
     /// Bytes that rows may take, more or less.
     pub max_memory: usize,
+    /// The id of the load; none has one made up.
+    pub id: Option<String>,
+    /// Does it go on with a load that began before?
+    pub resume: bool,
+}
+
+impl Default for EdgeParams {
+    /// No files; a gibibyte for their rows.
+    fn default() -> Self {
+        let (files, relations) = (Vec::new(), BTreeMap::new());
+        Self { files, relations, max_memory: 1 << 30, id: None, resume: false }
+    }
 }
 
 /// What loading edges did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EdgeReport {
+    /// The load's id.
+    pub load_id: String,
+    /// Did it go on with a load that began before?
+    pub resumed: bool,
     /// Rows of the files.
     pub read: u64,
     /// Rows that changed the store; packed, all of them have a place in it.
@@ -63,22 +82,42 @@ struct Row {
 type TakeRows<'a> = &'a mut dyn FnMut(&Nodes, &[Row]) -> Result<(), IngestError>;
 
 /// Loads files of edges: all of their rows, or none where an error comes back and the store had no edges.
-/// Loading them again changes nothing twice.
+/// Loading them again changes nothing twice; [`unload`](super::unload()) takes them back.
 ///
 /// # Errors
-/// [`IngestError::Unreadable`] names the file and the row that is wrong; those of the store.
+/// [`IngestError::Unreadable`] names the file and the row that is wrong; those of the load's id and of the
+/// store.
 pub fn load_edges(
     store: &GraphStore,
     params: &EdgeParams,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<EdgeReport, IngestError> {
     params.files.iter().try_for_each(|path| rows::check(path, &rows::InputParams::default()))?;
-    let mut report = match store.packed_edges()? {
-        Some(packed) => pack(store.schema(), params, packed, progress)?,
-        None => add(store, params, progress)?,
+    let EdgeParams { files, id, resume, .. } = params.clone();
+    let load = LoadParams { events: files, id, resume, ..LoadParams::default() };
+    let (mut record, resumed) = begin_load(store, &load)?;
+    let done = match store.packed_edges()? {
+        Some(packed) => pack(store.schema(), params, packed, &record, progress),
+        None => add(store, params, &record, progress),
+    };
+    let mut report = match done {
+        Ok(report) => report,
+        // A store that failed may have more of the load than was told.
+        Err(error @ IngestError::Store(_)) => return Err(error),
+        Err(error) => {
+            if !resumed && store.view().loaded_edges(record.number)?.is_none() {
+                store.remove_load(record.number)?;
+            }
+            return Err(error);
+        }
     };
     store.sync()?;
     report.sequence = store.view().sequence()?;
+    (report.load_id, report.resumed) = (record.id.clone(), resumed);
+    record.files.iter_mut().for_each(|file| file.is_done = true);
+    record.state = LoadState::Finished;
+    record.finished = Some(report.sequence);
+    store.put_load(&record)?;
     Ok(report)
 }
 
@@ -86,12 +125,14 @@ pub fn load_edges(
 fn add(
     store: &GraphStore,
     params: &EdgeParams,
+    record: &LoadRecord,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<EdgeReport, IngestError> {
     let mut report = EdgeReport::default();
     let mut nodes = Nodes::default();
     // A file that is wrong somewhere is found out before anything is written.
     each_row(store.schema(), params, &mut nodes, &mut |_, _| Ok(()))?;
+    let mut brought = store.view().loaded_edges(record.number)?.unwrap_or_default();
     each_row(store.schema(), params, &mut nodes, &mut |nodes, rows| {
         let facts = rows.iter().map(|row| Fact {
             source: nodes.key(row.source).clone(),
@@ -100,10 +141,15 @@ fn add(
             at: row.at,
             evidence: Evidence::Given { weight: row.weight },
         });
-        let applied = store.apply(&facts.map(Mutation::Add).collect::<Vec<_>>())?;
-        let n_new = applied.outcomes.iter().filter(|outcome| **outcome == Outcome::Applied).count();
+        let mutations: Vec<_> = facts.map(Mutation::Add).collect();
+        let before = brought.count;
+        store.apply_edges(record.number, &mutations, |outcomes| {
+            let is_new = |outcome: &&Outcome| **outcome == Outcome::Applied;
+            brought.count += outcomes.iter().filter(is_new).count() as u64;
+            (record.clone(), brought)
+        })?;
         report.read += rows.len() as u64;
-        report.applied += n_new as u64;
+        report.applied += brought.count - before;
         progress(Progress::Events(report.read));
         Ok(())
     })?;
@@ -130,6 +176,7 @@ fn pack(
     schema: &Schema,
     params: &EdgeParams,
     mut packed: PackedEdges<'_>,
+    record: &LoadRecord,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<EdgeReport, IngestError> {
     let mut report = EdgeReport { packed: true, ..EdgeReport::default() };
@@ -191,7 +238,7 @@ fn pack(
         }
     }
     report.unchanged = report.read - report.applied;
-    packed.commit()?;
+    packed.commit(record, LoadedEdges { count: report.applied, packed: true })?;
     progress(Progress::Events(report.read));
     Ok(report)
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::super::{IngestError, Mapping, rows};
+use super::super::{IngestError, rows};
 use super::LoadParams;
 use crate::schema::Timestamp;
 use crate::store::{GraphStore, LoadFile, LoadRecord, LoadState};
@@ -16,7 +16,7 @@ const HEAD: u64 = 1 << 20;
 const MAX_ID_BYTES: usize = 128;
 
 /// The record of the load that `params` ask for, kept in the store; and whether it goes on.
-pub(super) fn begin(
+pub(in super::super) fn begin(
     store: &GraphStore,
     params: &LoadParams,
 ) -> Result<(LoadRecord, bool), IngestError> {
@@ -38,7 +38,7 @@ pub(super) fn begin(
         None => (new(store, &loads, params)?, false),
     };
     for (is_items, path) in params.files() {
-        let file = identified(is_items, path, &params.mapping)?;
+        let file = identified(is_items, path, params)?;
         match record
             .files
             .iter_mut()
@@ -116,12 +116,15 @@ fn check_id(id: &str) -> Result<(), IngestError> {
     Ok(())
 }
 
-fn identified(is_items: bool, path: &Path, mapping: &Mapping) -> Result<LoadFile, IngestError> {
+fn identified(is_items: bool, path: &Path, params: &LoadParams) -> Result<LoadFile, IngestError> {
     let (bytes, mut hasher) =
         begin_of(path).map_err(|source| IngestError::Io { path: path.to_owned(), source })?;
     if !is_items {
-        // Read by another mapping, its rows are others.
-        hasher.update(format!("{mapping:?}").as_bytes());
+        // Read by another mapping, or shaped by other SQL, its rows are others.
+        hasher.update(format!("{:?}", params.mapping).as_bytes());
+        if let Some(select) = &params.input.select {
+            hasher.update(format!("{select:?}").as_bytes());
+        }
     }
     let head = *hasher.finalize().as_bytes();
     let path = path.to_string_lossy().into_owned();

@@ -20,8 +20,7 @@ pub(super) fn events(
     mapping: &Mapping,
     sink: Sink<'_, RawEvent>,
 ) -> Result<(), IngestError> {
-    let mut rows = Rows { source, separator, row: Vec::new(), state: State::Start };
-    let mut fields = Fields::default();
+    let (mut rows, mut fields) = (Rows::new(source, separator), Fields::default());
     let columns = header(path, &mut rows, &mut fields, mapping)?;
     while let Some(cut) = rows.next()? {
         let read = rows
@@ -31,6 +30,22 @@ pub(super) fn events(
         sink(cut.at, read.map(|event| mapping.complete(event)))?;
     }
     Ok(())
+}
+
+/// Where a row stands, and whether its cells could be read.
+#[cfg(feature = "sql")]
+type ReadCells = (super::At, Result<(), Reject>);
+
+/// Opens rows whose columns may have any names, which come beside them.
+#[cfg(feature = "sql")]
+pub(super) fn foreign(
+    path: &Path,
+    source: Source,
+    separator: u8,
+) -> Result<(Vec<String>, Rows), IngestError> {
+    let mut rows = Rows::new(source, separator);
+    let names = names(path, &mut rows, &mut Fields::default())?;
+    Ok((names, rows))
 }
 
 /// Where in a row a byte stands.
@@ -58,7 +73,7 @@ impl State {
     }
 }
 
-struct Rows {
+pub(super) struct Rows {
     source: Source,
     separator: u8,
     row: Vec<u8>,
@@ -66,6 +81,31 @@ struct Rows {
 }
 
 impl Rows {
+    fn new(source: Source, separator: u8) -> Self {
+        Self { source, separator, row: Vec::new(), state: State::Start }
+    }
+
+    /// The place of the next row, whose `n_columns` cells go to `fields`, as texts.
+    #[cfg(feature = "sql")]
+    pub fn next_cells(
+        &mut self,
+        n_columns: usize,
+        fields: &mut Fields,
+    ) -> Result<Option<ReadCells>, IngestError> {
+        let Some(cut) = self.next()? else { return Ok(None) };
+        let read = self
+            .split(&cut, n_columns, fields)
+            .and_then(|()| self.check_count(&cut, fields, n_columns))
+            .and_then(|()| match std::str::from_utf8(&self.row) {
+                Ok(_) => Ok(()),
+                Err(_) => {
+                    let reason = "the row is not UTF-8; convert the file to UTF-8";
+                    Err(Reject::of_raw(cut.at, reason, &self.row))
+                }
+            });
+        Ok(Some((cut.at, read)))
+    }
+
     /// Cuts off the next row that is not empty.
     fn next(&mut self) -> Result<Option<Cut>, IngestError> {
         loop {
@@ -123,7 +163,7 @@ impl Rows {
 
 /// The fields of one row, without their quotes.
 #[derive(Default)]
-struct Fields {
+pub(in super::super) struct Fields {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// How many there are; no more are kept than there are columns.
@@ -167,19 +207,15 @@ impl Fields {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    /// What each holds.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
     }
 }
 
-/// Our name of each column of the file; `None` for one that is passed over.
-fn header(
-    path: &Path,
-    rows: &mut Rows,
-    fields: &mut Fields,
-    mapping: &Mapping,
-) -> Result<Vec<Option<&'static str>>, IngestError> {
+/// The names of the columns.
+fn names(path: &Path, rows: &mut Rows, fields: &mut Fields) -> Result<Vec<String>, IngestError> {
     let Some(cut) = rows.next()? else {
         return Err(unreadable(path, "is empty; its first line must name the columns"));
     };
@@ -193,9 +229,18 @@ fn header(
         let reason = format!("the header has {} columns; the limit is {MAX_COLUMNS}", fields.count);
         return Err(unreadable(path, reason));
     }
+    Ok(fields.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// Our name of each column of the file; `None` for one that is passed over.
+fn header(
+    path: &Path,
+    rows: &mut Rows,
+    fields: &mut Fields,
+    mapping: &Mapping,
+) -> Result<Vec<Option<&'static str>>, IngestError> {
     let mut columns = Vec::new();
-    for name in fields.iter() {
-        let name = String::from_utf8_lossy(name);
+    for name in names(path, rows, fields)? {
         let ours = mapping.ours(&name);
         let known = COLUMNS.into_iter().find(|known| Some(*known) == ours);
         if known.is_none() && !mapping.passes_over() {

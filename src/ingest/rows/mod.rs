@@ -7,6 +7,8 @@
 
 mod array;
 mod csv;
+#[cfg(feature = "sql")]
+pub(super) mod foreign;
 mod json;
 mod parquet;
 mod sample;
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub(super) use self::sample::{Sample, sample};
 use self::source::Source;
 use super::reject::{Reject, short};
+use super::sql::{self, Select};
 use super::{IngestError, Mapping};
 use crate::event::{RawDocument, RawEvent};
 
@@ -58,12 +61,14 @@ pub struct InputParams {
     pub format: Option<Format>,
     /// Bytes from which a row of text is too long and refused.
     pub max_row_bytes: usize,
+    /// What shapes the rows of files of events before they are read.
+    pub select: Option<Select>,
 }
 
 impl Default for InputParams {
     /// Formats as the names of files tell them; 16 MiB to a row.
     fn default() -> Self {
-        Self { format: None, max_row_bytes: 16 << 20 }
+        Self { format: None, max_row_bytes: 16 << 20, select: None }
     }
 }
 
@@ -82,6 +87,9 @@ pub(super) fn events(
     mapping: &Mapping,
     sink: Sink<'_, RawEvent>,
 ) -> Result<(), IngestError> {
+    if let Some(select) = &input.select {
+        return sql::events(path, input, select, mapping, sink);
+    }
     let open = || Source::open(path, input);
     match format(path, input)? {
         Format::Csv => csv::events(path, open()?, b',', mapping, sink),

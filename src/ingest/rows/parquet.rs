@@ -1,7 +1,7 @@
 //! Rows of a Parquet file. Names may be texts or whole numbers, times also timestamps and dates, the value
 //! any number; other types are refused with the whole file.
 
-mod guard;
+pub(super) mod guard;
 mod index;
 mod pages;
 
@@ -38,7 +38,9 @@ pub(super) fn events(
     let found = guarded(|| index(&file)).map_err(broken)?;
     check_names(path, found.schema(), mapping)?;
     let (fields, places) = wanted(path, &found, mapping)?;
-    let mut reader = guarded(|| reader(file, &found, fields, places, mapping)).map_err(broken)?;
+    let is_known = |name: &str| mapping.ours(name).is_some_and(|name| COLUMNS.contains(&name));
+    let opened = guarded(|| reader(file, &found, fields, places, &is_known));
+    let mut reader = opened.map_err(broken)?;
     let mut line = 0;
     loop {
         let batch = guarded(|| {
@@ -49,16 +51,42 @@ pub(super) fn events(
         });
         let batch = batch.map_err(|why| broken(format!("after row {line}: {why}")))?;
         let Some((columns, n_rows)) = batch else { return Ok(()) };
-        for place in 0..n_rows {
-            line += 1;
-            let at = At { line, byte: None };
-            let event = columns.event(at, place, mapping);
-            sink(at, event.map(|event| mapping.complete(event)))?;
-        }
+        columns.events(n_rows, &mut line, mapping, sink)?;
     }
 }
 
-fn index(file: &File) -> Result<ArrowReaderMetadata, String> {
+/// Reads rows of another origin, which come after `line` others, as those of a Parquet file.
+#[cfg(feature = "sql")]
+pub(super) fn events_of_batch(
+    path: &Path,
+    batch: &RecordBatch,
+    line: &mut u64,
+    mapping: &Mapping,
+    sink: Sink<'_, RawEvent>,
+) -> Result<(), IngestError> {
+    let columns = Columns::of(batch, mapping);
+    let columns =
+        columns.map_err(|error| unreadable(path, format!("after row {line}: {error}")))?;
+    columns.events(batch.num_rows(), line, mapping, sink)
+}
+
+/// Can rows of another origin with this schema be read?
+#[cfg(feature = "sql")]
+pub(super) fn check_schema(
+    path: &Path,
+    schema: &Schema,
+    mapping: &Mapping,
+) -> Result<(), IngestError> {
+    check_names(path, schema, mapping)?;
+    for field in schema.fields() {
+        if let Some(name) = mapping.ours(field.name()).filter(|name| COLUMNS.contains(name)) {
+            check_type(path, name, field, "cast it to")?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn index(file: &File) -> Result<ArrowReaderMetadata, String> {
     ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| error.to_string())
 }
 
@@ -74,7 +102,7 @@ fn wanted(
         let mut field = Arc::clone(field);
         let ours = COLUMNS.into_iter().find(|name| Some(*name) == mapping.ours(field.name()));
         if let Some(name) = ours {
-            check_type(path, name, &field)?;
+            check_type(path, name, &field, "write it anew as")?;
             places.push(place);
             // Views share a text that comes many times, where copies would fill the memory.
             if is_text(field.data_type()) {
@@ -86,16 +114,15 @@ fn wanted(
     Ok((fields, places))
 }
 
-/// Opens the columns that are wanted.
-fn reader(
+/// Opens the columns at `places`, which are those that `is_wanted` says, as `fields` type them.
+pub(super) fn reader(
     file: File,
     found: &ArrowReaderMetadata,
     fields: Vec<FieldRef>,
     places: Vec<usize>,
-    mapping: &Mapping,
+    is_wanted: &dyn Fn(&str) -> bool,
 ) -> Result<ParquetRecordBatchReader, String> {
-    let is_known = |name: &str| mapping.ours(name).is_some_and(|name| COLUMNS.contains(&name));
-    let n_rows = index::batch_rows(&file, found.metadata(), &is_known)?;
+    let n_rows = index::batch_rows(&file, found.metadata(), is_wanted)?;
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
     let views = ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options);
     let views = views.map_err(|error| error.to_string())?;
@@ -131,7 +158,7 @@ fn check_names(path: &Path, schema: &Schema, mapping: &Mapping) -> Result<(), In
     Ok(())
 }
 
-fn check_type(path: &Path, name: &str, field: &Field) -> Result<(), IngestError> {
+fn check_type(path: &Path, name: &str, field: &Field, change: &str) -> Result<(), IngestError> {
     let found = field.data_type();
     let (fits, wanted) = match name {
         "value" => (found.is_numeric(), "a number type"),
@@ -146,7 +173,7 @@ fn check_type(path: &Path, name: &str, field: &Field) -> Result<(), IngestError>
         return Ok(());
     }
     let column = field.name();
-    let reason = format!("column `{column}` has the type {found}; write it anew as {wanted}");
+    let reason = format!("column `{column}` has the type {found}; {change} {wanted}");
     Err(unreadable(path, reason))
 }
 
@@ -193,6 +220,23 @@ impl Columns {
     fn text(&self, column: usize, row: usize) -> Option<String> {
         let array = &self.0[column].as_ref()?.typed;
         array.is_valid(row).then(|| array.as_string_view().value(row).to_owned())
+    }
+
+    /// Tells the events of all rows, which come after `line` others.
+    fn events(
+        &self,
+        n_rows: usize,
+        line: &mut u64,
+        mapping: &Mapping,
+        sink: Sink<'_, RawEvent>,
+    ) -> Result<(), IngestError> {
+        for place in 0..n_rows {
+            *line += 1;
+            let at = At { line: *line, byte: None };
+            let event = self.event(at, place, mapping);
+            sink(at, event.map(|event| mapping.complete(event)))?;
+        }
+        Ok(())
     }
 
     fn event(&self, at: At, row: usize, mapping: &Mapping) -> Result<RawEvent, Reject> {

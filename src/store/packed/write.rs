@@ -4,7 +4,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use super::super::graph_store::{GraphStore, SEQUENCE};
 use super::super::record::{Node, NodeId, decode, encode};
-use super::super::{Bulk, Space, StoreError, keyspace};
+use super::super::{Bulk, LoadRecord, LoadedEdges, Space, StoreError, keyspace};
 use super::block::{self, NODES, PIECES, Piece};
 use super::{IDS, Numbers, Side, block_key, ids_key};
 use crate::event::NodeKey;
@@ -135,12 +135,16 @@ impl PackedEdges<'_> {
         Ok(())
     }
 
-    /// Has the edges show, on disk: all of them, whatever happens meanwhile.
+    /// Has the edges show, on disk, with the records of the load that brings them: all of it, whatever happens
+    /// meanwhile.
     ///
     /// # Errors
     /// Those of the bulk path, and of reads.
-    pub fn commit(mut self) -> Result<(), StoreError> {
+    pub fn commit(mut self, record: &LoadRecord, edges: LoadedEdges) -> Result<(), StoreError> {
         self.end_block()?;
+        let number = record.number;
+        self.bulk.put(Space::Loads, &keyspace::load(number), &encode(record))?;
+        self.bulk.put(Space::Loads, &keyspace::loaded_edges(number), &encode(&edges))?;
         let Self { store, mut bulk, one_writer, .. } = self;
         let sequence = store.view().sequence()? + 1;
         bulk.put(Space::Meta, SEQUENCE, &encode(&sequence))?;

@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Does what may break an assertion; what it worked on must not be used after an error.
-pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(in super::super) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let before = panic::take_hook();
