@@ -1,7 +1,7 @@
 //! How likely a user clicks an item: a logistic regression over few numbers that say why.
 //!
 //! The numbers are how often the item was done and passed over, how near it is to the user's items by
-//! what others did, and by the knowledge graph. A pair that is learnt from does not count in its own
+//! what others did, and by the knowledge graph or other attributes. A pair that is learnt from does not count in its own
 //! numbers. What the user passed over is not looked at: where negatives are drawn to be as many as the
 //! positives, how many of each a user has in the training part would tell the labels of the rest.
 //!
@@ -16,7 +16,7 @@ use super::{Model, Query, Sparse, Training};
 /// A user, an item, and whether the user clicked it.
 pub type Labelled = (u32, u32, bool);
 
-/// Numbers of a pair without the knowledge graph, and with it.
+/// Numbers of a pair without attributes of items, and with them.
 const PLAIN: usize = 6;
 const ALL: usize = 8;
 
@@ -35,12 +35,12 @@ struct Known {
     passed: Vec<f32>,
     /// Items by items: users who clicked both.
     both: Sparse,
-    /// Items by relation and tail, rows of length 1, rare ones weighing more.
+    /// Items by attributes, rows of length 1, rare ones weighing more.
     facts: Option<Sparse>,
 }
 
 impl Known {
-    fn of(training: &Training, passed_over: &[(u32, u32)], with_graph: bool) -> Self {
+    fn of(training: &Training, passed_over: &[(u32, u32)]) -> Self {
         let clicks = training.matrix();
         let items = clicks.transposed();
         let cells = |columns: &[u32], sums: &[f32]| -> Vec<(u32, f32)> {
@@ -51,7 +51,7 @@ impl Known {
         for (_, item) in passed_over {
             passed[*item as usize] += 1.0;
         }
-        let facts = (with_graph && !training.side.triples.is_empty()).then(|| facts(training));
+        let facts = training.side.attributes.as_ref().map(rarities);
         Self { clicked: clicks.column_sums(), passed, both, facts, clicks }
     }
 
@@ -113,20 +113,13 @@ fn product(matrix: &Sparse, a: u32, b: u32) -> f32 {
     sum
 }
 
-/// Items by pairs of relation and tail: rarity, rows of length 1.
-fn facts(training: &Training) -> Sparse {
-    let n_items = training.interactions.n_items();
-    let of_item = || training.side.triples.iter().filter(|triple| (triple[0] as usize) < n_items);
-    let mut pairs: Vec<[u32; 2]> = of_item().map(|triple| [triple[1], triple[2]]).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    let place = |pair: [u32; 2]| pairs.binary_search(&pair).unwrap_or_default() as u32;
-    let cells = of_item().map(|triple| (triple[0], place([triple[1], triple[2]]), 1.0));
-    let held = Sparse::from_cells(n_items, pairs.len(), cells.collect())
-        .mapped(|_, _, value| value.min(1.0));
-    let holders = held.column_sums();
-    let weighed = held.mapped(|_, pair, _| (n_items as f32 / holders[pair as usize]).ln());
-    let lengths: Vec<f32> = (0..n_items)
+/// Items by attributes: rarity, rows of length 1.
+fn rarities(attributes: &Sparse) -> Sparse {
+    let (n_items, holders) = (attributes.n_rows() as f32, attributes.column_sums());
+    let weighed = attributes
+        .clone()
+        .mapped(|_, attribute, _| (n_items / holders[attribute as usize].max(1.0)).ln());
+    let lengths: Vec<f32> = (0..weighed.n_rows())
         .map(|item| weighed.row(item).1.iter().map(|value| value * value).sum::<f32>().sqrt())
         .collect();
     weighed.mapped(|item, _, value| value / lengths[item].max(f32::MIN_POSITIVE))
@@ -143,10 +136,10 @@ pub struct Click {
 }
 
 impl Click {
-    /// Fits to the clicks of `training` and to the pairs that were passed over; with the knowledge graph
-    /// of its side where `with_graph`.
-    pub fn fit(training: &Training, passed_over: &[(u32, u32)], with_graph: bool) -> Self {
-        let known = Known::of(training, passed_over, with_graph);
+    /// Fits to the clicks of `training` and to the pairs that were passed over; with the items' attributes
+    /// where there are any.
+    pub fn fit(training: &Training, passed_over: &[(u32, u32)]) -> Self {
+        let known = Known::of(training, passed_over);
         let n_numbers = if known.facts.is_some() { ALL } else { PLAIN };
         let clicks = (0..known.clicks.n_rows() as u32).flat_map(|user| {
             known.clicks.row(user as usize).0.iter().map(move |item| (user, *item, true))
@@ -290,7 +283,7 @@ mod tests {
         let act = |item| Act { item, behavior: 0, at: 0, value: 1.0 };
         let acts = vec![(0, act(0)), (0, act(1)), (1, act(0)), (1, act(2))];
         let training = Training::plain(Interactions::new(2, 3, acts), false);
-        let known = Known::of(&training, &[(0, 2)], false);
+        let known = Known::of(&training, &[(0, 2)]);
         // Without user 0's own click, item 1 was never done, with item 0 or at all.
         let own = known.numbers(0, 1, Some(true));
         assert_eq!((own[0], own[2]), (0.5_f64.ln(), 0.0));
@@ -304,13 +297,15 @@ mod tests {
         let acts = (0..40_u32).map(|item| (item / 2 % 10, act(item))).collect();
         let interactions = Interactions::new(10, 40, acts);
         let kind = |item: u32| item / 2 % 2;
-        let triples = (0..40).map(|item| [item, 0, 40 + kind(item)]).collect();
-        let side = Side { triples, ..Side::default() };
-        let training = Training { side, ..Training::plain(interactions, false) };
+        let cells = (0..40).map(|item| (item, kind(item), 1.0)).collect();
+        let attributes = Some(Sparse::from_cells(40, 2, cells));
+        let bare = Training::plain(interactions, false);
+        let side = Side { attributes, ..Side::default() };
+        let training = Training { side, ..bare.clone() };
         let passed: Vec<(u32, u32)> = (0..40).map(|item| ((item / 2 + 1) % 10, item)).collect();
-        let with = Click::fit(&training, &passed, true);
+        let with = Click::fit(&training, &passed);
         assert!(with.probability(0, 4) > with.probability(0, 6) + 0.2);
-        let without = Click::fit(&training, &passed, false);
+        let without = Click::fit(&bare, &passed);
         assert!((without.probability(0, 4) - without.probability(0, 6)).abs() < 1e-6);
     }
 }

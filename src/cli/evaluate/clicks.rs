@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{Output, write_json};
-use crate::evaluate::recommend::{ClickMeasures, Ctr, CtrTask, Metrics, evaluate};
+use crate::evaluate::recommend::{ClickMeasures, Ctr, CtrTask, Metrics, best, evaluate};
 use crate::model::{self, Click, Labelled, Model};
 
 /// What is asked.
@@ -32,8 +32,7 @@ impl Asked<'_> {
     pub(crate) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let task = self.ctr.read()?;
         let row = self.row(&task, self.method)?;
-        let graph = self.method == BEST && !task.task.training.side.triples.is_empty();
-        let without = graph.then(|| self.best(&task, false, "without graph"));
+        let without = self.without_graph(&task).transpose()?;
         let names = self.beside.iter().filter(|name| *name != "none" && *name != self.method);
         let beside = names.map(|name| self.row(&task, name)).collect::<anyhow::Result<Vec<_>>>()?;
         match self.output {
@@ -62,7 +61,7 @@ impl Asked<'_> {
 
     fn row(&self, task: &CtrTask, name: &str) -> anyhow::Result<Row> {
         if name == BEST {
-            return Ok(self.best(task, true, BEST));
+            return self.best(task, BEST);
         }
         let entry = model::by_name(name)?;
         let watch = Stopwatch::start();
@@ -87,13 +86,26 @@ impl Asked<'_> {
         Ok(self.measured(task, name, &found, model.as_ref(), took))
     }
 
-    fn best(&self, task: &CtrTask, with_graph: bool, name: &str) -> Row {
+    /// The same without what the knowledge graph says, where it says anything.
+    fn without_graph(&self, task: &CtrTask) -> Option<anyhow::Result<Row>> {
+        let graph = task.task.training.side.attributes.is_some();
+        (self.method == BEST && graph).then(|| {
+            let mut bare = task.clone();
+            bare.task.training.side.attributes = None;
+            self.best(&bare, "without graph")
+        })
+    }
+
+    /// Probabilities by the regression, rankings by the best methods added up.
+    fn best(&self, task: &CtrTask, name: &str) -> anyhow::Result<Row> {
         let watch = Stopwatch::start();
-        let click = Click::fit(&task.task.training, &task.passed, with_graph);
+        let click = Click::fit(&task.task.training, &task.passed);
+        let recipe = best(&task.task, self.k, self.ctr.seed)?;
+        let ranks = recipe.fit(&task.task.training, self.ctr.seed)?;
         let took = watch.stop();
         let chance = |(user, item, label): &Labelled| (click.probability(*user, *item), *label);
         let found: Vec<(f64, bool)> = task.test.iter().map(chance).collect();
-        self.measured(task, name, &found, &click, took)
+        Ok(self.measured(task, name, &found, &ranks, took))
     }
 
     fn measured(

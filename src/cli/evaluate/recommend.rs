@@ -11,7 +11,7 @@ use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate,
+    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best_among, evaluate,
     explained, tune,
 };
 use crate::model::{self, Entry, Model, Params};
@@ -93,6 +93,9 @@ pub(crate) struct Args {
     /// The method, or `best`: those that apply, tuned and added up
     #[arg(long, default_value = BEST, value_name = "NAME")]
     method: String,
+    /// Methods that `best` may use, by commas; all when nothing is said
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    among: Vec<String>,
     /// A parameter of the method
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_param)]
     param: Vec<(String, f64)>,
@@ -337,7 +340,13 @@ impl Args {
     fn measure(&self, task: &Task) -> anyhow::Result<Row> {
         if self.method == BEST {
             let watch = Stopwatch::start();
-            let recipe = best(task, self.k, self.seed)?;
+            let among = self.among.iter().map(|name| model::by_name(name));
+            let among = among.collect::<Result<Vec<_>, _>>()?;
+            let recipe = if among.is_empty() {
+                best(task, self.k, self.seed)?
+            } else {
+                best_among(task, &among, self.k, self.seed)?
+            };
             let model = recipe.fit(&task.training, self.seed)?;
             return Ok(self.row(task, BEST, json!(recipe), &model, watch.stop()));
         }

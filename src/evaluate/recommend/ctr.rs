@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::EvaluateError;
 use super::files::{Ids, Lines, fields};
 use super::task::{Case, Holdout, Task};
-use crate::model::{Act, Interactions, Labelled, Training};
+use crate::model::{Act, Interactions, Labelled, Sparse, Training};
 
 /// Shares of the training and the validation part (Wang et al., KGCN, WWW 2019, section 4.3).
 const SHARES: [f64; 2] = [0.6, 0.2];
@@ -31,7 +31,7 @@ pub struct Ctr {
 /// The parts of a click-through set.
 #[derive(Clone, Debug)]
 pub struct CtrTask {
-    /// Clicks of the training part, and the knowledge graph; the cases are the clicks of the test part,
+    /// Clicks of the training part, and what the graph says of the items; the cases are the clicks of the test part,
     /// to be found among all items.
     pub task: Task,
     /// Pairs of the training part that were passed over.
@@ -72,7 +72,7 @@ impl Ctr {
         let interactions = Interactions::new(users.len(), items.len(), clicks);
         let mut training = Training::plain(interactions, false);
         if let Some(path) = &self.graph {
-            training.side.triples = triples(path, &items)?;
+            training.side.attributes = Some(facts(path, &items)?);
         }
         let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); users.len()];
         for (user, item, _) in test.iter().filter(|pair| pair.2) {
@@ -91,20 +91,22 @@ impl Ctr {
     }
 }
 
-/// Triples of numbers; entities that are no items are numbered after them.
-fn triples(path: &Path, items: &Ids) -> Result<Vec<[u32; 3]>, EvaluateError> {
-    let (mut entities, mut relations) = (items.clone(), Ids::default());
-    let mut triples = Vec::new();
+/// Items by pairs of relation and tail: 1 where the graph says so.
+fn facts(path: &Path, items: &Ids) -> Result<Sparse, EvaluateError> {
+    let mut pairs = Ids::default();
+    let mut cells = Vec::new();
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next()? {
         let line = line.to_owned();
         let [head, relation, tail] = fields(&line)[..] else {
             return Err(lines.wrong("expected head, relation and tail"));
         };
-        let (head, tail) = (entities.number(head), entities.number(tail));
-        triples.push([head, relations.number(relation), tail]);
+        if let Some(item) = items.get(head) {
+            cells.push((item, pairs.number(&format!("{relation}\t{tail}")), 1.0));
+        }
     }
-    Ok(triples)
+    let facts = Sparse::from_cells(items.len(), pairs.len(), cells);
+    Ok(facts.mapped(|_, _, value| value.min(1.0)))
 }
 
 /// How well probabilities tell clicks.

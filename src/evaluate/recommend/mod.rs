@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-pub use best::best;
+pub use best::{best, best_among};
 pub use cross_domain::CrossDomain;
 pub use ctr::{ClickMeasures, Ctr, CtrTask};
 pub use files::Ids;
