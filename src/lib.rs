@@ -10,6 +10,7 @@ pub mod link;
 pub mod ingest;
 pub mod graph;
 pub mod traverse;
+pub mod embed;
 pub mod model;
 pub mod snapshot;
 pub mod explain;

@@ -20,6 +20,8 @@ mod loads;
 mod merges;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/recommenders.rs"]
+mod recommenders;
 #[path = "cli/server_load.rs"]
 mod server_load;
 #[path = "cli/train.rs"]

@@ -1,5 +1,7 @@
 //! Packed edges are the same graph as edges with records of their own, whatever touches them later.
 
+#[path = "packed_edges/repair.rs"]
+mod repair;
 #[path = "packed_edges/unload.rs"]
 mod unload;
 

@@ -1,5 +1,6 @@
 //! `predilect evaluate`: how good a model is on labelled texts.
 
+mod embedding;
 mod recommend;
 mod temporal;
 
@@ -27,6 +28,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
+    Embedding(embedding::Args),
     Extract(ExtractArgs),
     Recommend(recommend::Args),
 }
@@ -34,6 +36,7 @@ enum What {
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         match &self.what {
+            What::Embedding(args) => args.run(out),
             What::Extract(args) => args.run(out),
             What::Recommend(args) => args.run(out),
         }

@@ -1,5 +1,6 @@
 //! `predilect train`: models from labelled texts, and from what people did.
 
+mod embedding;
 mod recommender;
 
 use std::io::Write;
@@ -22,6 +23,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
+    Embedding(embedding::Args),
     Extractor(ExtractorArgs),
     Recommender(recommender::Args),
 }
@@ -29,6 +31,7 @@ enum What {
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         match &self.what {
+            What::Embedding(args) => args.run(out),
             What::Extractor(args) => args.run(out),
             What::Recommender(args) => args.run(out),
         }

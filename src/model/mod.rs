@@ -5,6 +5,7 @@
 //! search over them needs to know nothing of the method.
 
 mod bpr;
+mod cascade;
 mod co_visit;
 mod content;
 mod dense;
@@ -23,6 +24,7 @@ mod rp3beta;
 mod slim;
 mod sparse;
 mod subspace;
+mod touched;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -177,6 +179,8 @@ pub const MODELS: &[Entry] = &[
     co_visit::ENTRY,
     content::ENTRY,
     fused::ENTRY,
+    cascade::ENTRY,
+    touched::ENTRY,
 ];
 
 /// The method of this name.

@@ -3,8 +3,8 @@
 //! Edges in both directions, places of events and the nodes that only edges name follow from evidence, and
 //! are made anew where they do not agree with it. What cannot be read, or speaks of somebody whose name is
 //! gone, is written to a file of lost records before it is taken out of the store. Each pass is on disk
-//! before the next reads, and none depends on having been ended: the same call goes on. Packed edges follow
-//! from nothing else: where their rows are damaged, the file of edges is to be loaded into a new store.
+//! before the next reads, and none depends on having been ended: the same call goes on. Packed rows that are
+//! damaged are made from those of the other direction; what is damaged in both is gone.
 
 mod report;
 
@@ -40,6 +40,7 @@ pub fn repair(store: &GraphStore, lost_and_found: &Path) -> Result<RepairReport,
     let (batch, file, path) = (Batch::default(), None, lost_and_found.to_owned());
     let mut repair = Repair { store, report, batch, waiting: 0, changed: false, file, path };
     repair.sequence()?;
+    repair.packed()?;
     repair.nodes()?;
     repair.merges()?;
     repair.names()?;
@@ -151,6 +152,19 @@ impl Repair<'_> {
             }
             Ok(())
         })
+    }
+
+    /// Packed rows of one direction are made from those of the other.
+    fn packed(&mut self) -> Result<(), StoreError> {
+        let mended = self.store.view().mended()?;
+        for pair in &mended.unreadable {
+            self.lose(Space::Packed, pair, "cannot be read")?;
+        }
+        mended.gone.iter().for_each(|key| self.batch.delete(Space::Packed, key));
+        for (key, value) in mended.blocks {
+            self.put(Space::Packed, &key, value);
+        }
+        self.commit()
     }
 
     fn nodes(&mut self) -> Result<(), StoreError> {

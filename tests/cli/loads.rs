@@ -367,3 +367,30 @@ fn the_number_of_threads_never_shows() {
     }
     folder.check("load --store x --events bad.csv --jobs 0", 2);
 }
+
+#[test]
+fn edges_are_taken_back_before_and_after_events() {
+    let folder = Folder::new();
+    folder.put("a.csv", events(0, 200));
+    let rows: String = (0..300)
+        .map(|n| format!("u{},i{},viewed,{}.5,{}\n", n % 23, n % 19, n % 7, 1_735_700_000 + n * 9))
+        .collect();
+    folder.put("edges.csv", format!("src,dst,rel,weight,ts\n{rows}"));
+    folder.check("load --store alone --events a.csv --extractor off", 0);
+    let alone = stats(&folder, "alone");
+    for (store, edges_first) in [("before", true), ("after", false)] {
+        let load = format!("load --store {store} --events a.csv --extractor off --load-id a");
+        let edges = format!("load-edges --store {store} --edges edges.csv --load-id b");
+        let steps = if edges_first { [&edges, &load] } else { [&load, &edges] };
+        steps.iter().for_each(|step| drop(folder.check(step, 0)));
+        folder.refuses(&edges, 1, "load `b` has finished");
+        folder.check(&format!("{edges} --resume"), 0);
+        assert_ne!(stats(&folder, store), alone);
+        let loads = folder.json(&format!("loads --store {store} --output json"));
+        let b = loads.as_array().unwrap().iter().find(|load| load["load_id"] == "b").unwrap();
+        assert_eq!((&b["edges"], &b["files"][0]["kind"]), (&300.into(), &"edges".into()));
+        let took = folder.check(&format!("unload --store {store} --load-id b"), 0).out;
+        assert_eq!(took, "took load b back: 0 events, 0 items, 300 edges\n");
+        assert_eq!(stats(&folder, store), alone);
+    }
+}

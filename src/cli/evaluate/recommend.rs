@@ -323,7 +323,7 @@ impl Args {
         let entry = model::by_name(&self.method)?;
         let mut params = entry.defaults();
         if self.tune {
-            params = tune(entry, &task.validation(self.seed), &params, self.k, self.seed)?.params;
+            params = tune(entry, &task.validations(self.seed), &params, self.k, self.seed)?.params;
         }
         self.one(task, entry, &self.given(entry, params)?)
     }

@@ -22,7 +22,7 @@ to all events.
 
 Example:
   predilect train recommender --store shop
-  predilect query recommend --store shop --method fitted alice")]
+  predilect query recommend --store shop --method fitted --user alice")]
 pub(super) struct Args {
     /// Folder of the store
     #[arg(long, value_name = "DIR")]
@@ -56,25 +56,25 @@ impl Args {
             holdout: Holdout::Later(Pool::Unseen),
         };
         let watch = Stopwatch::start();
-        let validation = task.validation(self.seed);
+        let validations = task.validations(self.seed);
+        let n_cases: usize = validations.iter().map(|part| part.cases.len()).sum();
         ensure!(
-            !validation.cases.is_empty(),
+            n_cases > 0,
             "nobody did anything new in the last tenth of the events; there is nothing to choose by"
         );
         let recipe = if self.method == "best" {
             best(&task, self.k, self.seed)?
         } else {
             let entry = by_name(&self.method)?;
-            let tuned = tune(entry, &validation, &entry.defaults(), self.k, self.seed)?;
+            let tuned = tune(entry, &validations, &entry.defaults(), self.k, self.seed)?;
             Recipe { ingredients: vec![Ingredient::new(entry, &tuned.params, 1.0)] }
         };
         engine.keep_recipe(&recipe)?;
         match self.output.output {
             Output::Json => {
                 let (wall_s, cpu_s) = watch.stop();
-                let cases = validation.cases.len();
                 let took = json!({ "wall_s": wall_s, "cpu_s": cpu_s });
-                write_json(out, &json!({ "recipe": recipe, "n_cases": cases, "took": took }))?;
+                write_json(out, &json!({ "recipe": recipe, "n_cases": n_cases, "took": took }))?;
             }
             Output::Text => {
                 for part in &recipe.ingredients {

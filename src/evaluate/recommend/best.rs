@@ -1,7 +1,7 @@
 //! The best methods, tuned and added up.
 //!
-//! Every method that applies is tuned on a validation part cut from what there is to fit to; then
-//! weights are searched, one method after the other, for the sum that ranks that part best. What comes
+//! Every method that applies is tuned on validation parts cut from what there is to fit to; then
+//! weights are searched, one method after the other, for the sum that ranks those parts best. What comes
 //! out is a recipe: which methods, with which parameters and weights, to be fitted to everything. The
 //! scores are brought to one scale by fixed factors, so a sum of linear methods is linear and every
 //! act's part of an answer exact.
@@ -13,7 +13,7 @@ use super::metric::Measures;
 use super::rank::first;
 use super::task::{Case, Task};
 use super::tune::{Tuned, search, tune, untuned};
-use crate::model::{Entry, Ingredient, MODELS, Recipe};
+use crate::model::{Entry, Ingredient, MODELS, Model, Recipe};
 
 /// Items of each method that the search over weights looks at, for each case.
 const POOL: usize = 100;
@@ -37,29 +37,32 @@ const SCORES: usize = 150_000_000;
 /// parameters.
 const WORTH: f64 = 0.005;
 
+/// What a weight's change has to add, as a share of what is reached: less is chance.
+const LEAST: f64 = 2e-4;
+
 /// Tunes and weighs: first the quick methods, then of the costly ones those that add to them.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
 pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
-    let validation = thinned(task.validation(seed));
+    let validations: Vec<Task> = task.validations(seed).into_iter().map(thinned).collect();
     let applying = MODELS.iter().filter(|entry| (entry.applies)(&task.training));
     let (costly, quick): (Vec<&Entry>, Vec<&Entry>) =
         applying.partition(|entry| (entry.costly)(&task.training));
     let mut methods: Vec<(&'static Entry, Tuned)> = Vec::new();
     for entry in quick {
-        methods.push((entry, tune(entry, &validation, &entry.defaults(), k, seed)?));
+        methods.push((entry, tune(entry, &validations, &entry.defaults(), k, seed)?));
     }
-    let mut weighed = weigh(&validation, &methods, k);
+    let mut weighed = weigh(&validations, &methods, k);
     for entry in costly {
-        methods.push((entry, untuned(entry, &validation, &entry.defaults(), k, seed)?));
-        if weigh(&validation, &methods, k).ndcg < weighed.ndcg * (1.0 + WORTH) {
+        methods.push((entry, untuned(entry, &validations, &entry.defaults(), k, seed)?));
+        if weigh(&validations, &methods, k).ndcg < weighed.ndcg * (1.0 + WORTH) {
             methods.pop();
             continue;
         }
         if let Some((_, plain)) = methods.pop() {
-            methods.push((entry, search(entry, &validation, plain, k, seed)?));
-            weighed = weigh(&validation, &methods, k);
+            methods.push((entry, search(entry, &validations, plain, k, seed)?));
+            weighed = weigh(&validations, &methods, k);
         }
     }
     let used = methods.iter().zip(weighed.factors).filter(|(_, factor)| *factor != 0.0);
@@ -94,9 +97,13 @@ struct Pooled {
 }
 
 /// Factors of the methods' scores, by coordinate ascent on the mean `ndcg` at `k`.
-fn weigh(validation: &Task, methods: &[(&'static Entry, Tuned)], k: usize) -> Weighed {
-    let pooled: Vec<Pooled> =
-        validation.cases.par_iter().map(|case| pool(validation, case, methods)).collect();
+fn weigh(validations: &[Task], methods: &[(&'static Entry, Tuned)], k: usize) -> Weighed {
+    let mut pooled: Vec<Pooled> = Vec::new();
+    for (part, validation) in validations.iter().enumerate() {
+        let models: Vec<&dyn Model> =
+            methods.iter().map(|(_, tuned)| tuned.models[part].as_ref()).collect();
+        pooled.par_extend(validation.cases.par_iter().map(|case| pool(validation, case, &models)));
+    }
     let n = methods.len();
     let scales: Vec<f32> = (0..n)
         .map(|method| {
@@ -132,7 +139,7 @@ fn weigh(validation: &Task, methods: &[(&'static Entry, Tuned)], k: usize) -> We
                     continue;
                 }
                 let ndcg = measure(&tried);
-                if ndcg > reached + 1e-6 {
+                if ndcg > reached * (1.0 + LEAST) {
                     (weights, reached) = (tried, ndcg);
                 }
             }
@@ -149,13 +156,13 @@ fn unit(n: usize, at: usize) -> Vec<f32> {
     (0..n).map(|method| if method == at { 1.0 } else { 0.0 }).collect()
 }
 
-fn pool(task: &Task, case: &Case, methods: &[(&'static Entry, Tuned)]) -> Pooled {
+fn pool(task: &Task, case: &Case, models: &[&dyn Model]) -> Pooled {
     let n_items = task.training.interactions.n_items();
     let mut items = Vec::new();
     let mut columns = Vec::new();
-    for (_, tuned) in methods {
+    for model in models {
         let mut scores = vec![0.0; n_items];
-        tuned.model.score(&task.query(case), &mut scores);
+        model.score(&task.query(case), &mut scores);
         let mut ranked = scores.clone();
         items.extend(first(task, case, &mut ranked, POOL));
         columns.push(scores);

@@ -7,6 +7,15 @@ use rand_chacha::ChaCha8Rng;
 use super::temporal;
 use crate::model::{Act, Query, Training};
 
+/// Cases that validation parts should hold together.
+const ENOUGH: usize = 5_000;
+
+/// Validation parts at most.
+const PARTS: usize = 5;
+
+/// Items above which a fit for each part takes too long, and its matrix too much room.
+const FEW_ITEMS: usize = 8_192;
+
 /// Which items a case ranks.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pool {
@@ -83,6 +92,17 @@ impl Task {
             None => &case.acts,
         };
         Query { user: case.user, acts }
+    }
+
+    /// Validation parts, each cut once more from the whole: several where the cut is random and a single
+    /// one would hold too few cases to tell what is better from what is lucky.
+    pub fn validations(&self, seed: u64) -> Vec<Self> {
+        let first = self.validation(seed);
+        let few = self.training.interactions.n_items() <= FEW_ITEMS;
+        let random = few && matches!(self.holdout, Holdout::Share(_) | Holdout::Among(_));
+        let n = if random { ENOUGH.div_ceil(first.cases.len().max(1)).min(PARTS) } else { 1 };
+        let others = (1..n as u64).map(|part| self.validation(seed.wrapping_add(part << 32)));
+        std::iter::once(first).chain(others).collect()
     }
 
     /// The same cut once more: cases from what there is to fit to, and the rest of it.

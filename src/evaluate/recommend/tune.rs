@@ -1,4 +1,4 @@
-//! Parameters chosen on a validation part.
+//! Parameters chosen on validation parts.
 
 use super::EvaluateError;
 use super::rank::evaluate;
@@ -9,27 +9,27 @@ use crate::model::{Entry, Model, Params};
 pub struct Tuned {
     /// The best values.
     pub params: Params,
-    /// Their `ndcg` on the validation part.
+    /// Their `ndcg` on the validation parts.
     pub ndcg: f64,
-    /// The method fitted to what the validation part leaves, with these values.
-    pub model: Box<dyn Model>,
+    /// The method fitted to what each validation part leaves, with these values.
+    pub models: Vec<Box<dyn Model>>,
     /// Fits that the search took.
     pub n_fits: usize,
 }
 
-/// The values of a method's knobs with the best `ndcg` at `k` on `validation`: one knob after the
+/// The values of a method's knobs with the best `ndcg` at `k` on `validations`: one knob after the
 /// other, from the values of `start`.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
 pub fn tune(
     entry: &Entry,
-    validation: &Task,
+    validations: &[Task],
     start: &Params,
     k: usize,
     seed: u64,
 ) -> Result<Tuned, EvaluateError> {
-    search(entry, validation, untuned(entry, validation, start, k, seed)?, k, seed)
+    search(entry, validations, untuned(entry, validations, start, k, seed)?, k, seed)
 }
 
 /// The method with these values, without a search.
@@ -38,14 +38,18 @@ pub fn tune(
 /// [`EvaluateError::Model`].
 pub(super) fn untuned(
     entry: &Entry,
-    validation: &Task,
+    validations: &[Task],
     params: &Params,
     k: usize,
     seed: u64,
 ) -> Result<Tuned, EvaluateError> {
-    let model = (entry.fit)(&validation.training, params, seed)?;
-    let ndcg = evaluate(model.as_ref(), validation, k).ndcg.mean;
-    Ok(Tuned { params: params.clone(), ndcg, model, n_fits: 1 })
+    let (mut models, mut ndcg) = (Vec::new(), 0.0);
+    for validation in validations {
+        let model = (entry.fit)(&validation.training, params, seed)?;
+        ndcg += evaluate(model.as_ref(), validation, k).ndcg.mean / validations.len() as f64;
+        models.push(model);
+    }
+    Ok(Tuned { params: params.clone(), ndcg, models, n_fits: validations.len() })
 }
 
 /// The search of [`tune`], from a method that is fitted already.
@@ -54,7 +58,7 @@ pub(super) fn untuned(
 /// [`EvaluateError::Model`].
 pub(super) fn search(
     entry: &Entry,
-    validation: &Task,
+    validations: &[Task],
     start: Tuned,
     k: usize,
     seed: u64,
@@ -64,8 +68,8 @@ pub(super) fn search(
         let current = tuned.params.get(knob.name);
         for value in knob.grid.iter().copied().filter(|value| *value != current) {
             let params = tuned.params.with(knob.name, value);
-            let other = untuned(entry, validation, &params, k, seed)?;
-            let n_fits = tuned.n_fits + 1;
+            let other = untuned(entry, validations, &params, k, seed)?;
+            let n_fits = tuned.n_fits + other.n_fits;
             tuned = if other.ndcg > tuned.ndcg { other } else { tuned };
             tuned.n_fits = n_fits;
         }

@@ -8,6 +8,7 @@
 
 mod block;
 mod column;
+mod mend;
 mod remove;
 mod view;
 mod write;

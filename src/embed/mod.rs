@@ -1,0 +1,225 @@
+//! Graph embeddings: every node becomes a row of numbers that lies near those of related nodes.
+//!
+//! A method is a row of [`MODELS`] and a file. All of them are parallel and reproducible at once: the
+//! number of threads changes the time and no byte. For that, nodes are parted into a fixed number of
+//! blocks that threads own by turns, sums are added in a fixed order, and what is drawn depends on the
+//! seed and the place alone.
+
+mod deepwalk;
+mod lanes;
+mod logistic;
+mod node2vec;
+mod noise;
+mod prone;
+mod sgns;
+mod sparse;
+mod table;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use thiserror::Error;
+
+pub use logistic::{Features, Logistic};
+pub use table::{EmbeddingTable, TableError};
+
+use crate::graph::CompactGraph;
+use crate::traverse::TraverseError;
+
+/// Why there is no embedding.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// A name that no model has.
+    #[error("unknown model `{name}`; known: {known}")]
+    Unknown {
+        /// The name as it came.
+        name: String,
+        /// The known ones.
+        known: String,
+    },
+    /// A parameter that the model does not have.
+    #[error("{model} has no parameter `{name}`; it has: {known}")]
+    UnknownKnob {
+        /// The model.
+        model: &'static str,
+        /// The name as it came.
+        name: String,
+        /// The known ones.
+        known: String,
+    },
+    /// A parameter out of its range.
+    #[error("{name} is {found}; give a number from {least} to {most}")]
+    Param {
+        /// The parameter.
+        name: &'static str,
+        /// The value as it came.
+        found: f64,
+        /// The least that there may be.
+        least: f64,
+        /// The most that there may be.
+        most: f64,
+    },
+    /// A graph without edges.
+    #[error("the graph has no edges, so there is nothing to learn from")]
+    NoEdges,
+    /// Threads that the system does not give.
+    #[error("threads cannot be started: {0}; ask for fewer")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// What the walks met.
+    #[error(transparent)]
+    Walks(#[from] TraverseError),
+}
+
+/// Something about a model that can be set.
+#[derive(Debug)]
+pub struct Knob {
+    /// The parameter's name.
+    pub name: &'static str,
+    /// What it does, for the help.
+    pub about: &'static str,
+    /// The value when nothing is said.
+    pub default: f64,
+    /// The least and the most that there may be.
+    pub range: (f64, f64),
+}
+
+/// Dimensions of a row, seed, and the values of a model's knobs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Params {
+    /// Numbers of a row; from 1 to [`MAX_DIM`].
+    pub dim: usize,
+    /// Seed of all choices.
+    pub seed: u64,
+    /// Values of the knobs by name.
+    pub values: BTreeMap<&'static str, f64>,
+}
+
+/// The most numbers that a row may have.
+pub const MAX_DIM: usize = 4096;
+
+impl Params {
+    /// The value of a knob; 0 for one that the model does not have.
+    pub fn get(&self, name: &str) -> f64 {
+        self.values.get(name).copied().unwrap_or_default()
+    }
+
+    /// The value of a knob that counts something.
+    fn count(&self, name: &str) -> usize {
+        self.get(name) as usize
+    }
+}
+
+/// How far a training is: so many of so many steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps that are done.
+    pub done: usize,
+    /// Steps that there are.
+    pub of: usize,
+}
+
+/// Trains a model on a graph's edges, both ways: `[nodes, dim]`, row after row.
+pub type Train =
+    fn(&CompactGraph, &Params, &mut dyn FnMut(Progress)) -> Result<Vec<f32>, EmbedError>;
+
+/// A model that can be named.
+pub struct Entry {
+    /// The name.
+    pub name: &'static str,
+    /// What it does, for the help.
+    pub about: &'static str,
+    /// What can be set.
+    pub knobs: &'static [Knob],
+    train: Train,
+}
+
+impl Entry {
+    /// The knobs as they are when nothing is said.
+    pub fn defaults(&self, dim: usize, seed: u64) -> Params {
+        let values = self.knobs.iter().map(|knob| (knob.name, knob.default)).collect();
+        Params { dim, seed, values }
+    }
+
+    /// `params` with another value for the knob of this name.
+    ///
+    /// # Errors
+    /// [`EmbedError::UnknownKnob`], which lists the known ones, and [`EmbedError::Param`].
+    pub fn set(&self, params: &mut Params, name: &str, value: f64) -> Result<(), EmbedError> {
+        let Some(knob) = self.knobs.iter().find(|knob| knob.name == name) else {
+            let known = self.knobs.iter().map(|knob| knob.name).collect::<Vec<_>>().join(", ");
+            return Err(EmbedError::UnknownKnob { model: self.name, name: name.to_owned(), known });
+        };
+        in_range(knob.name, value, knob.range)?;
+        params.values.insert(knob.name, value);
+        Ok(())
+    }
+
+    /// Trains the model on the edges of `graph`, both ways, on the threads of the current pool.
+    ///
+    /// # Returns
+    /// `[nodes, dim]`, row after row; zeros for nodes without edges.
+    ///
+    /// # Errors
+    /// [`EmbedError::Param`] for a parameter out of its range and [`EmbedError::NoEdges`].
+    pub fn train(
+        &self,
+        graph: &CompactGraph,
+        params: &Params,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<f32>, EmbedError> {
+        in_range("dim", params.dim as f64, (1.0, MAX_DIM as f64))?;
+        for knob in self.knobs {
+            in_range(knob.name, params.get(knob.name), knob.range)?;
+        }
+        if graph.edge_count() == 0 {
+            return Err(EmbedError::NoEdges);
+        }
+        (self.train)(graph, params, progress)
+    }
+
+    /// Trains the model as [`train`](Self::train) does, on so many threads of its own, or on those of the
+    /// current pool.
+    ///
+    /// # Errors
+    /// Those of [`train`](Self::train), and [`EmbedError::Threads`].
+    pub fn train_on(
+        &self,
+        n_threads: Option<usize>,
+        graph: &CompactGraph,
+        params: &Params,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Vec<f32>, EmbedError> {
+        match n_threads {
+            None => self.train(graph, params, progress),
+            Some(n) => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build()?;
+                pool.install(|| self.train(graph, params, progress))
+            }
+        }
+    }
+}
+
+fn in_range(name: &'static str, found: f64, (least, most): (f64, f64)) -> Result<(), EmbedError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(EmbedError::Param { name, found, least, most })
+}
+
+/// Every model, in the order the help lists them.
+pub const MODELS: &[Entry] = &[deepwalk::ENTRY, node2vec::ENTRY, prone::ENTRY];
+
+/// The model of this name.
+///
+/// # Errors
+/// [`EmbedError::Unknown`], which lists the known ones.
+pub fn by_name(name: &str) -> Result<&'static Entry, EmbedError> {
+    MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| EmbedError::Unknown {
+        name: name.to_owned(),
+        known: MODELS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests;

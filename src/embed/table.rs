@@ -1,0 +1,303 @@
+//! The table of all rows, with the names of what they are of, in memory and as a file.
+//!
+//! ```text
+//! 0      magic, whose last byte is the version of the format      16 bytes
+//! 16     BLAKE3 of all that follows                               32 bytes
+//! 48     length of the header, u64 little-endian                  8 bytes
+//! 56     header: JSON of model, seed, params, rows, dim
+//!        rows: f32 little-endian, row after row
+//!        names: for each the length, u32 little-endian, and UTF-8
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Params;
+
+const MAGIC: [u8; 16] = *b"predilect embed\x01";
+const HASH_END: usize = MAGIC.len() + blake3::OUT_LEN;
+const HEADER_START: usize = HASH_END + size_of::<u64>();
+/// The name of the file in a folder.
+const FILE: &str = "embedding.bin";
+
+/// Why a table cannot be read, written or made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another kind of file, or one of another version.
+    #[error("{path} is no embedding that this build reads; train it anew")]
+    Format {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not what was written.
+    #[error("{path} is damaged: its checksum is not that of its bytes; train it anew")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Sizes that do not fit each other.
+    #[error("{n_values} numbers are not {n_names} rows of {dim}")]
+    Shape {
+        /// Numbers.
+        n_values: usize,
+        /// Names.
+        n_names: usize,
+        /// Numbers of a row.
+        dim: usize,
+    },
+    /// Two rows of one name.
+    #[error("two rows are named `{name}`; give each its own name")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+}
+
+/// A row of numbers for each name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingTable {
+    model: String,
+    seed: u64,
+    params: BTreeMap<String, f64>,
+    dim: usize,
+    names: Vec<String>,
+    /// `[names, dim]`.
+    values: Vec<f32>,
+    places: HashMap<String, usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    model: String,
+    seed: u64,
+    params: BTreeMap<String, f64>,
+    rows: u64,
+    dim: u64,
+}
+
+impl EmbeddingTable {
+    /// The table of `values`, `[names, dim]`, that `model` was trained to with `params`.
+    ///
+    /// # Errors
+    /// [`TableError::Shape`] and [`TableError::Twice`].
+    pub fn new(
+        model: &str,
+        params: &Params,
+        names: Vec<String>,
+        values: Vec<f32>,
+    ) -> Result<Self, TableError> {
+        let values_of = params.values.iter().map(|(name, value)| ((*name).to_owned(), *value));
+        let header = Header {
+            model: model.to_owned(),
+            seed: params.seed,
+            params: values_of.collect(),
+            rows: names.len() as u64,
+            dim: params.dim as u64,
+        };
+        Self::with_header(header, names, values)
+    }
+
+    fn with_header(
+        header: Header,
+        names: Vec<String>,
+        values: Vec<f32>,
+    ) -> Result<Self, TableError> {
+        let Header { model, seed, params, dim, .. } = header;
+        let dim = dim as usize;
+        if names.len().checked_mul(dim) != Some(values.len()) {
+            return Err(TableError::Shape { n_values: values.len(), n_names: names.len(), dim });
+        }
+        let mut places = HashMap::with_capacity(names.len());
+        for (place, name) in names.iter().enumerate() {
+            if places.insert(name.clone(), place).is_some() {
+                return Err(TableError::Twice { name: name.clone() });
+            }
+        }
+        Ok(Self { model, seed, params, dim, names, values, places })
+    }
+
+    /// The model that made the rows.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The seed that it was trained with.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What it was trained with, by name.
+    pub fn params(&self) -> &BTreeMap<String, f64> {
+        &self.params
+    }
+
+    /// Numbers of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The names of the rows, in their order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// All rows, `[names, dim]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The row at a place.
+    ///
+    /// # Panics
+    /// When there are not so many rows.
+    pub fn row(&self, place: usize) -> &[f32] {
+        &self.values[place * self.dim..(place + 1) * self.dim]
+    }
+
+    /// The place of the row of this name, if there is one.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    /// Writes the table to a file of `folder`, which is made where there is none; whole or not at all.
+    ///
+    /// # Errors
+    /// [`TableError::Io`].
+    pub fn save(&self, folder: &Path) -> Result<PathBuf, TableError> {
+        let path = folder.join(FILE);
+        let failed = |source| TableError::Io { path: path.clone(), source };
+        let bytes = self.to_bytes().map_err(failed)?;
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(path)
+    }
+
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let header = serde_json::to_vec(&Header {
+            model: self.model.clone(),
+            seed: self.seed,
+            params: self.params.clone(),
+            rows: self.names.len() as u64,
+            dim: self.dim as u64,
+        })?;
+        let mut bytes = Vec::with_capacity(HEADER_START + header.len() + 4 * self.values.len());
+        bytes.extend(MAGIC);
+        bytes.extend([0; blake3::OUT_LEN]);
+        bytes.extend((header.len() as u64).to_le_bytes());
+        bytes.extend(header);
+        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
+        for name in &self.names {
+            let length = u32::try_from(name.len()).map_err(io::Error::other)?;
+            bytes.extend(length.to_le_bytes());
+            bytes.extend(name.as_bytes());
+        }
+        let hash = blake3::hash(&bytes[HASH_END..]);
+        bytes[MAGIC.len()..HASH_END].copy_from_slice(hash.as_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads the table that [`save`](Self::save) wrote to a file of `folder`.
+    ///
+    /// # Errors
+    /// [`TableError::Io`], [`TableError::Format`] and [`TableError::Damaged`].
+    pub fn load(folder: &Path) -> Result<Self, TableError> {
+        let path = folder.join(FILE);
+        let bytes =
+            fs::read(&path).map_err(|source| TableError::Io { path: path.clone(), source })?;
+        if bytes.get(..MAGIC.len()) != Some(&MAGIC) {
+            return Err(TableError::Format { path });
+        }
+        let hashed = bytes.get(HASH_END..).unwrap_or_default();
+        if bytes.get(MAGIC.len()..HASH_END) != Some(blake3::hash(hashed).as_bytes()) {
+            return Err(TableError::Damaged { path });
+        }
+        match parts(&bytes) {
+            Some((header, names, values)) => Self::with_header(header, names, values),
+            None => Err(TableError::Format { path }),
+        }
+    }
+}
+
+/// What the bytes say, if they are as long as they say.
+fn parts(bytes: &[u8]) -> Option<(Header, Vec<String>, Vec<f32>)> {
+    let length = bytes.get(HASH_END..HEADER_START)?.try_into().ok()?;
+    let (header, rest) =
+        bytes.get(HEADER_START..)?.split_at_checked(u64::from_le_bytes(length) as usize)?;
+    let header: Header = serde_json::from_slice(header).ok()?;
+    let n_bytes = (header.rows as usize).checked_mul(header.dim as usize)?.checked_mul(4)?;
+    let (rows, mut rest) = rest.split_at_checked(n_bytes)?;
+    let (rows, _) = rows.as_chunks();
+    let values = rows.iter().map(|value| f32::from_le_bytes(*value)).collect();
+    let mut names = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (name, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        names.push(String::from_utf8(name.to_vec()).ok()?);
+        rest = after;
+    }
+    rest.is_empty().then_some((header, names, values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> EmbeddingTable {
+        let params = Params { dim: 2, seed: 7, values: [("rate", 0.1)].into() };
+        let names = vec!["dune".to_owned(), "火星".to_owned(), String::new()];
+        EmbeddingTable::new("some", &params, names, vec![1.0, -2.5, 0.1, 0.0, 3.0, 4.0]).unwrap()
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = table();
+        table.save(&folder.path().join("new")).unwrap();
+        let loaded = EmbeddingTable::load(&folder.path().join("new")).unwrap();
+        assert_eq!(loaded, table);
+        assert_eq!(loaded.row(loaded.find("火星").unwrap()), [0.1, 0.0]);
+        assert_eq!((loaded.model(), loaded.seed(), loaded.find("none")), ("some", 7, None));
+    }
+
+    #[test]
+    fn any_damage_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = table().save(folder.path()).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            fs::write(&path, &bytes).unwrap();
+            assert!(EmbeddingTable::load(folder.path()).is_err(), "byte {at}");
+            fs::write(&path, &whole[..at]).unwrap();
+            assert!(EmbeddingTable::load(folder.path()).is_err(), "first {at} bytes");
+        }
+    }
+
+    #[test]
+    fn sizes_and_names_are_checked() {
+        let params = Params { dim: 2, seed: 7, values: BTreeMap::new() };
+        let made = |names: &[&str], n| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            EmbeddingTable::new("some", &params, names, vec![0.0; n])
+        };
+        assert!(matches!(made(&["a"], 3), Err(TableError::Shape { .. })));
+        assert!(matches!(made(&["a", "a"], 4), Err(TableError::Twice { .. })));
+    }
+}
