@@ -11,8 +11,8 @@ use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best_among, evaluate,
-    explained, tune,
+    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best, best_among,
+    evaluate, explained, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
