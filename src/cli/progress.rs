@@ -36,7 +36,7 @@ impl Told {
             Progress::Events(n) => format!("committed {n} events"),
             Progress::Sorted(n) => format!("sorted {n} events"),
             Progress::Checked(n) => format!("checked {n} events"),
-            Progress::Unloaded(n) => format!("took {n} events back"),
+            Progress::Unloaded(n) => format!("took {n} events or edges back"),
             Progress::Restored(n) => format!("took {n} items back"),
             Progress::Extracted(n, of) => format!("extracted from {n} of {of} texts"),
         };

@@ -171,7 +171,7 @@ pub enum Progress {
     Sorted(u64),
     /// Events checked, of which nothing is written.
     Checked(u64),
-    /// Events of a load that are taken back.
+    /// Events and edges of a load that are taken back.
     Unloaded(u64),
     /// Documents of a load that are what they were before it.
     Restored(u64),

@@ -157,6 +157,7 @@ mod tests {
             prop_assert_eq!(decode_out(&out(&edge)), Some(edge));
             prop_assert_eq!(decode_inward(&inward(&edge)), Some(edge));
             prop_assert_eq!(decode_evidence(&evidence(&edge, &stamp)), Some((edge, stamp)));
+            prop_assert_eq!(decode_claims(&claims(&edge, stamp.at)), Some((edge, stamp.at)));
         }
 
         #[test]

@@ -73,7 +73,8 @@ impl Table {
         };
         let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
         names.sort_unstable();
-        if let Some([twice, _]) = names.array_windows().find(|[one, other]| one == other) {
+        let mut neighbors = names.iter().zip(names.iter().skip(1));
+        if let Some((twice, _)) = neighbors.find(|(one, other)| one == other) {
             return Err(unreadable(path, format!("column `{twice}` is there twice")));
         }
         let file = File {
