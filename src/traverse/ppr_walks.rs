@@ -380,6 +380,7 @@ impl PprWalks {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "sorts call it so")]
 fn best_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }

@@ -35,7 +35,10 @@ impl Undirected {
         for node in 0..n_nodes as u32 {
             let start = others.len();
             rows.iter().for_each(|rows| others.extend_from_slice(rows.of(node)));
-            // Stable, as it makes use of runs that ascend already.
+            #[expect(
+                clippy::stable_sort_primitive,
+                reason = "it merges the runs that ascend already"
+            )]
             others[start..].sort();
             offsets.push(others.len() as u32);
         }
