@@ -5,6 +5,7 @@
 //! take the snapshot that is there and wait for nobody.
 
 mod communities;
+mod crowd;
 mod error;
 mod explain;
 mod group;
@@ -13,6 +14,7 @@ mod merge;
 mod overlay;
 mod recipe;
 mod temporal;
+mod serve;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,12 +34,16 @@ use crate::model::Recipe;
 use crate::recommend::{self, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
 use crate::snapshot::Snapshot;
-use crate::store::{Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, Stamp, Stats};
+use crate::store::{
+    Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, ServedLog, Stamp, Stats,
+};
 use crate::traverse::{self, PathParams, Paths, Similar};
 
+pub use crowd::Found;
 pub use error::EngineError;
 pub use group::Durability;
 pub use overlay::Merger;
+pub use serve::{ServeRequest, Served};
 pub use temporal::Parted;
 pub use write::Written;
 
@@ -68,6 +74,10 @@ pub struct Engine {
     /// What models are fitted by.
     recipe: Arc<Recipe>,
     merging: overlay::Merging,
+    /// What was shown to whom.
+    served: Mutex<ServedLog>,
+    /// Answers to users, by the user's id.
+    serving: [Mutex<()>; serve::STRIPES],
 }
 
 impl Engine {
@@ -99,6 +109,8 @@ impl Engine {
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
         let merging = overlay::Merging::default();
+        let served = Mutex::new(ServedLog::new(store.folder()));
+        let serving = std::array::from_fn(|_| Mutex::default());
         Ok(Self {
             store,
             extractor,
@@ -110,6 +122,8 @@ impl Engine {
             kept,
             recipe,
             merging,
+            served,
+            serving,
         })
     }
 

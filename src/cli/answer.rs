@@ -5,7 +5,7 @@ use std::io::Write;
 use super::source::{Explanation, Interests, PathAnswer, Recommendations, SimilarAnswer};
 use crate::explain::EventRef;
 use crate::interest::{Interest, Reason};
-use crate::recommend::{Because, Recommendation};
+use crate::recommend::{Because, Effect, Moved, Recommendation};
 use crate::schema::Timestamp;
 
 /// How many events stand behind an interest in a list.
@@ -32,7 +32,8 @@ pub(super) fn interests(out: &mut dyn Write, found: &Interests) -> anyhow::Resul
 
 pub(super) fn recommendations(out: &mut dyn Write, found: &Recommendations) -> anyhow::Result<()> {
     writeln!(out, "For {}{}, by {}:", found.user, as_of(found.as_of), found.method)?;
-    for (place, answer) in found.recommendations.iter().enumerate() {
+    for (place, placed) in found.recommendations.iter().enumerate() {
+        let answer = &placed.recommendation;
         writeln!(out)?;
         writeln!(
             out,
@@ -45,9 +46,19 @@ pub(super) fn recommendations(out: &mut dyn Write, found: &Recommendations) -> a
         for line in reasons(answer) {
             writeln!(out, "      {line}")?;
         }
+        for Moved { rule, from, to } in &placed.moved {
+            writeln!(out, "      Moved by {rule} from place {from} to {to}.")?;
+        }
+        if placed.explored {
+            writeln!(out, "      Here to learn from, with probability {:.4}.", placed.propensity)?;
+        }
     }
     if found.recommendations.is_empty() {
         writeln!(out, "  nothing: the user has seen all that there is, or there is nothing")?;
+    }
+    let dropped = found.effects.iter().filter(|effect| effect.dropped > 0 && effect.rule != "seen");
+    for Effect { rule, dropped, .. } in dropped {
+        writeln!(out, "\n  {dropped} dropped by {rule}")?;
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ mod progress;
 mod prune;
 mod query;
 mod repair;
+mod replay;
 mod retract;
 mod serve;
 mod source;
@@ -100,6 +101,7 @@ enum Command {
     Convert(convert::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
+    Replay(replay::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Repair(repair::Args),
@@ -182,6 +184,7 @@ fn dispatch(
         Command::Convert(args) => args.run(out),
         Command::Train(args) => args.run(out),
         Command::Evaluate(args) => args.run(out),
+        Command::Replay(args) => args.run(out),
         Command::Stats(args) => args.run(out),
         Command::Verify(args) => args.run(out),
         Command::Repair(args) => args.run(out),

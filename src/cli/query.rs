@@ -1,12 +1,13 @@
 //! `predilect query`: interests, recommendations and why.
 
 mod communities;
+mod crowd;
+mod recommend;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use clap::builder::PossibleValuesParser;
 
 use super::answer;
 use super::source::Source;
@@ -16,9 +17,8 @@ use super::{
 };
 use crate::engine::{Engine, Moment};
 use crate::event::NodeKey;
-use crate::recommend::{RECOMMENDERS, RecommendParams};
 use crate::rpc::Client;
-use crate::schema::{NodeKind, Timestamp};
+use crate::schema::Timestamp;
 use crate::traverse::PathParams;
 
 /// Ask what a user is into, what to show them, and why
@@ -31,11 +31,15 @@ pub(super) struct Args {
 #[derive(Subcommand)]
 enum Question {
     Interests(Interests),
-    Recommend(Recommend),
+    Recommend(recommend::Recommend),
     Explain(Explain),
     Paths(Paths),
     Similar(Similar),
     Communities(communities::Communities),
+    Rank(crowd::Rank),
+    FrequentlyWith(crowd::FrequentlyWith),
+    Trending(crowd::Trending),
+    Audience(crowd::Audience),
 }
 
 /// Whom to ask, about which moment.
@@ -77,29 +81,6 @@ struct Interests {
     about: AboutUser,
     /// Types of entity; all of them without it
     #[arg(long, num_args = 1.., value_name = "TYPE")]
-    types: Vec<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    k: usize,
-}
-
-/// What to show a user, and why
-#[derive(clap::Args)]
-#[command(after_help = "\
-Example:
-  predilect query recommend --store graph --user alice --k 5 --output json")]
-struct Recommend {
-    #[command(flatten)]
-    asked: Asked,
-    #[command(flatten)]
-    about: AboutUser,
-    /// How to choose
-    #[arg(long, default_value = RECOMMENDERS[0].name, value_name = "NAME", value_parser = methods(),
-          help = method_help())]
-    method: String,
-    /// Kinds of node to answer with
-    #[arg(long, num_args = 1.., default_value = "item", value_name = "KIND",
-          value_parser = PossibleValuesParser::new(["item", "content"]))]
     types: Vec<String>,
     /// At most so many
     #[arg(long, default_value_t = 10, value_name = "N")]
@@ -159,15 +140,6 @@ struct Similar {
     k: usize,
 }
 
-fn methods() -> PossibleValuesParser {
-    PossibleValuesParser::new(RECOMMENDERS.iter().map(|entry| entry.name).collect::<Vec<_>>())
-}
-
-fn method_help() -> String {
-    let known = RECOMMENDERS.iter().map(|entry| format!("{}: {}", entry.name, entry.about));
-    format!("How to choose ({})", known.collect::<Vec<_>>().join("; "))
-}
-
 impl Asked {
     fn source(&self) -> anyhow::Result<Source> {
         Ok(match (&self.store, &self.server) {
@@ -179,6 +151,14 @@ impl Asked {
             }
             (None, None) => anyhow::bail!("give --store or --server"),
         })
+    }
+
+    /// The store that is asked; some questions no server is asked.
+    fn engine(&self) -> anyhow::Result<Box<Engine>> {
+        match self.source()? {
+            Source::Store(engine) => Ok(engine),
+            Source::Server(_) => anyhow::bail!("this is asked of a store: give --store"),
+        }
     }
 
     fn moment(&self, about: &AboutUser) -> Moment {
@@ -199,6 +179,10 @@ impl Args {
             Question::Paths(question) => question.run(out),
             Question::Similar(question) => question.run(out),
             Question::Communities(question) => question.run(out),
+            Question::Rank(question) => question.run(out),
+            Question::FrequentlyWith(question) => question.run(out),
+            Question::Trending(question) => question.run(out),
+            Question::Audience(question) => question.run(out),
         }?;
         Ok(ExitCode::Done)
     }
@@ -210,23 +194,6 @@ impl Interests {
         let source = self.asked.source()?;
         let found = source.interests(&self.about.user, &moment, self.types.clone(), self.k)?;
         if self.asked.json() { write_json(out, &found) } else { answer::interests(out, &found) }
-    }
-}
-
-impl Recommend {
-    fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let params = RecommendParams {
-            method: self.method.clone(),
-            kinds: self.types.iter().filter_map(|kind| NodeKind::parse(kind)).collect(),
-            k: self.k,
-        };
-        let moment = self.asked.moment(&self.about);
-        let found = self.asked.source()?.recommend(&self.about.user, &moment, &params)?;
-        if self.asked.json() {
-            write_json(out, &found)
-        } else {
-            answer::recommendations(out, &found)
-        }
     }
 }
 

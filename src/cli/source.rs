@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::engine::{Engine, Moment};
+use crate::engine::{Engine, Moment, ServeRequest};
 use crate::event::NodeKey;
 use crate::explain::{Route, TextSpan, rfc_3339};
 use crate::interest::Interest;
-use crate::recommend::{RecommendParams, Recommendation};
-use crate::rpc::Client;
+use crate::recommend::{Effect, Placed};
+use crate::rpc::{Client, ServedAnswer};
 use crate::schema::{NodeKind, Timestamp};
 use crate::snapshot::Name;
 use crate::traverse::{Budget, PathParams};
@@ -41,7 +41,15 @@ pub(super) struct Recommendations {
     #[serde(serialize_with = "maybe_rfc_3339", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
     pub method: String,
-    pub recommendations: Vec<Recommendation>,
+    /// In the log of what was shown; empty where it was not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub recommendation_id: String,
+    pub policy: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub arm: String,
+    /// What rules did.
+    pub effects: Vec<Effect>,
+    pub recommendations: Vec<Placed>,
 }
 
 /// One interest, and where texts name it.
@@ -131,17 +139,33 @@ impl Source {
         &self,
         user: &NodeKey,
         moment: &Moment,
-        params: &RecommendParams,
+        request: &ServeRequest,
     ) -> anyhow::Result<Recommendations> {
-        let (as_of, recommendations) = match self {
+        let (as_of, answer) = match self {
             Self::Store(engine) => {
-                let (snapshot, answers) = engine.recommend(user, moment, params)?;
-                (Some(snapshot.as_of), answers)
+                let served = engine.serve(user, moment, request)?;
+                let answer = ServedAnswer {
+                    results: served.answer.results,
+                    effects: served.answer.effects,
+                    recommendation_id: served.recommendation_id,
+                    method: served.method,
+                    policy: served.policy.to_owned(),
+                    arm: served.arm,
+                };
+                (Some(served.snapshot.as_of), answer)
             }
-            Self::Server(client) => (moment.as_of, client.recommend(&user.name, moment, params)?),
+            Self::Server(client) => (moment.as_of, client.serve(&user.name, moment, request)?),
         };
-        let (user, method) = (user.name.clone(), params.method.clone());
-        Ok(Recommendations { user, as_of, method, recommendations })
+        Ok(Recommendations {
+            user: user.name.clone(),
+            as_of,
+            method: answer.method,
+            recommendation_id: answer.recommendation_id,
+            policy: answer.policy,
+            arm: answer.arm,
+            effects: answer.effects,
+            recommendations: answer.results,
+        })
     }
 
     pub fn explain(

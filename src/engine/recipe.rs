@@ -11,7 +11,7 @@ use crate::store::GraphStore;
 const RECIPE_FILE: &str = "recommender.json";
 
 fn file(store: &GraphStore) -> Option<PathBuf> {
-    store.graph_file().map(|path| path.with_file_name(RECIPE_FILE))
+    store.folder().map(|folder| folder.join(RECIPE_FILE))
 }
 
 /// The recipe of a store; the default where none is kept.

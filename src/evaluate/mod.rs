@@ -3,6 +3,7 @@
 mod embedding;
 mod extraction;
 pub mod recommend;
+pub mod replay;
 
 pub use embedding::{LabelParams, LabelScores, NodeLabels, node_labels};
 pub use extraction::{EntityScores, ExtractionScores, RelationScores, Scores, TypeScores, score};

@@ -32,7 +32,7 @@ impl Recommender for ItemItem {
 }
 
 /// The items nearest to `item` in the snapshot's base, best first.
-fn nearest(snapshot: &Snapshot, item: NodeIndex) -> Ranked {
+pub(super) fn nearest(snapshot: &Snapshot, item: NodeIndex) -> Ranked {
     let graph = &**snapshot.graph().base();
     let users = |item| {
         graph.edges_directed(item, Incoming).filter_map(|edge| {

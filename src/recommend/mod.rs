@@ -4,11 +4,23 @@
 //! doing, speaks for them. The score is the sum of the parts, so an answer explains itself, and an
 //! event left out takes just its parts along. Adding one is a file and a row of [`RECOMMENDERS`].
 
+mod arm;
+mod association;
+mod audience;
 mod blend;
 mod fitted;
+mod explore;
+mod facts;
+mod filter;
+mod friends;
 mod item_item;
+mod mmr;
 mod popular;
 mod ppr;
+mod rules;
+mod serve;
+mod together;
+mod trend;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +34,23 @@ use crate::schema::NodeKind;
 use crate::snapshot::Snapshot;
 use crate::traverse::TraverseError;
 
+pub use arm::{Arm, ArmError, arm_of};
+pub use audience::{Audience, AudienceMember, AudiencePart, audience};
 pub use blend::Blend;
+pub use explore::{Policy, Trials};
+pub use facts::filter_of;
+pub use filter::{Facts, Filter, FilterError};
 pub use fitted::Fitted;
+pub use friends::Friends;
 pub use item_item::ItemItem;
 pub use popular::Popular;
 pub use ppr::Ppr;
+pub use rules::{Cap, Effect, Moved, Nothing, RULES, RuleParams, Shown};
+pub use serve::{Answer, Placed, serve};
+pub use together::{Together, together};
+pub use trend::{Trend, TrendCounts};
+
+use rules::Candidate;
 
 /// Why nothing can be recommended.
 #[derive(Debug, Error)]
@@ -46,6 +70,27 @@ pub enum RecommendError {
     /// A model cannot be fitted.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A filter that cannot be read.
+    #[error("{field}: {source}")]
+    Filter {
+        /// Which of the request's filters.
+        field: &'static str,
+        /// What is wrong with it.
+        source: FilterError,
+    },
+    /// A number that a rule has no use for.
+    #[error("{field} is {found}; give {expected}")]
+    Rule {
+        /// Which of the request's numbers.
+        field: &'static str,
+        /// As it came.
+        found: f64,
+        /// What is taken.
+        expected: &'static str,
+    },
+    /// Arms that cannot divide users.
+    #[error(transparent)]
+    Arms(#[from] ArmError),
 }
 
 /// What an event of the history, or everybody's doing, brings to an item.
@@ -103,6 +148,11 @@ pub const RECOMMENDERS: &[Entry] = &[
         build: || Box::new(Fitted),
     },
     Entry { name: "popular", about: "what everybody cares for", build: || Box::new(Popular) },
+    Entry {
+        name: "friends",
+        about: "what those care for whom the user follows",
+        build: || Box::new(Friends),
+    },
 ];
 
 /// The recommender of this name; the default when empty.
@@ -129,6 +179,29 @@ pub struct RecommendParams {
     pub kinds: Vec<NodeKind>,
     /// At most so many answers. Default: 10.
     pub k: usize,
+}
+
+/// A node as answers name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// Its kind.
+    pub kind: NodeKind,
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+}
+
+impl Named {
+    /// The node of a snapshot.
+    pub fn of(snapshot: &Snapshot, node: NodeIndex) -> Self {
+        let name = snapshot.names().get(node);
+        Self {
+            kind: snapshot.names().kind(node),
+            id: name.map(|name| name.key.name.clone()).unwrap_or_default(),
+            label: name.map(|name| name.label.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// How an event's target leads to a recommended item.
@@ -179,21 +252,52 @@ pub fn recommend(
 ) -> Result<Vec<Recommendation>, RecommendError> {
     let scores = (by_name(&params.method)?.build)().score(snapshot, history)?;
     let seen: BTreeSet<NodeIndex> = history.seen();
-    let mut best: Vec<(f64, NodeIndex, Vec<Part>)> = scores
+    let mut best = ranked(snapshot, scores, &params.kinds);
+    best.retain(|candidate| !seen.contains(&candidate.node));
+    best.truncate(params.k);
+    let explained =
+        |Candidate { node, score, parts, .. }| explained(snapshot, history, node, score, parts);
+    Ok(best.into_iter().map(explained).collect())
+}
+
+/// The candidates as a recommender ranks them for a history, seen or not; best first, ties by name. What it
+/// knows nothing of has the score 0.
+///
+/// # Errors
+/// [`RecommendError`].
+pub fn rank(
+    snapshot: &Snapshot,
+    history: &History,
+    method: &str,
+    candidates: &[NodeIndex],
+) -> Result<Vec<Recommendation>, RecommendError> {
+    let mut scores = (by_name(method)?.build)().score(snapshot, history)?;
+    let candidates: BTreeSet<NodeIndex> = candidates.iter().copied().collect();
+    let scored = |node: NodeIndex| {
+        let parts = scores.remove(&node).unwrap_or_default();
+        // A sum over nothing is -0.
+        let score = parts.iter().fold(0.0, |sum, part| sum + part.value);
+        explained(snapshot, history, node, score, parts)
+    };
+    let mut ranked: Vec<Recommendation> = candidates.into_iter().map(scored).collect();
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.item.cmp(&b.item)));
+    Ok(ranked)
+}
+
+/// Nodes of some kinds with a score above 0, best first, ties by name.
+fn ranked(snapshot: &Snapshot, scores: Scores, kinds: &[NodeKind]) -> Vec<Candidate> {
+    let mut best: Vec<Candidate> = scores
         .into_iter()
-        .filter(|(node, _)| {
-            !seen.contains(node) && params.kinds.contains(&snapshot.names().kind(*node))
+        .filter(|(node, _)| kinds.contains(&snapshot.names().kind(*node)))
+        .map(|(node, parts)| {
+            let score = parts.iter().map(|part| part.value).sum();
+            Candidate { node, score, parts, propensity: 1.0, instead_of: None }
         })
-        .map(|(node, parts)| (parts.iter().map(|part| part.value).sum(), node, parts))
-        .filter(|(score, ..)| *score > 0.0)
+        .filter(|candidate| candidate.score > 0.0)
         .collect();
     let name = |node| snapshot.names().get(node).map(|name| &name.key.name);
-    best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| name(a.1).cmp(&name(b.1))));
-    best.truncate(params.k);
-    Ok(best
-        .into_iter()
-        .map(|(score, node, parts)| explained(snapshot, history, node, score, parts))
-        .collect())
+    best.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| name(a.node).cmp(&name(b.node))));
+    best
 }
 
 fn explained(

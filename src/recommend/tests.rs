@@ -9,7 +9,7 @@ use crate::ingest::{self, LoadParams, Mapping};
 use crate::store::{ENGINES, GraphStore, NodeId};
 
 /// The tiny data set in memory.
-fn tiny() -> GraphStore {
+pub(super) fn tiny() -> GraphStore {
     let backend = (ENGINES[1].open)(Path::new(""), true).unwrap();
     let store = GraphStore::new(backend, None).unwrap();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("graph-data/tiny");
@@ -28,13 +28,18 @@ fn tiny() -> GraphStore {
 
 const USERS: [&str; 3] = ["alice", "ben", "chen"];
 
-fn history(store: &GraphStore, snapshot: &Snapshot, user: &str, masked: &[&str]) -> History {
+pub(super) fn history(
+    store: &GraphStore,
+    snapshot: &Snapshot,
+    user: &str,
+    masked: &[&str],
+) -> History {
     let user = NodeId::of(&NodeKey::new(NodeKind::User, user).unwrap());
     let masked: BTreeSet<String> = masked.iter().map(|id| (*id).to_owned()).collect();
     History::read(&store.view(), snapshot, user, snapshot.as_of, &masked).unwrap()
 }
 
-fn params(method: &str) -> RecommendParams {
+pub(super) fn params(method: &str) -> RecommendParams {
     RecommendParams { method: method.to_owned(), kinds: vec![NodeKind::Item], k: 100 }
 }
 
@@ -136,7 +141,10 @@ fn k_limits_and_an_unknown_name_lists_the_known() {
     let two = RecommendParams { k: 2, ..params("") };
     assert_eq!(recommend(&snapshot, &history, &two).unwrap().len(), 2);
     let error = recommend(&snapshot, &history, &params("oracle")).unwrap_err().to_string();
-    assert_eq!(error, "unknown recommender `oracle`; known: blend, item_item, ppr, popular");
+    assert_eq!(
+        error,
+        "unknown recommender `oracle`; known: blend, item_item, ppr, popular, friends"
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A connection without a word for so long is asked whether it is there.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 /// The longest answer, in bytes.
-const MAX_ANSWER_BYTES: usize = 256 << 20;
+pub(super) const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// The most interests of a page.
 const MAX_PAGE: usize = 1_000;
 
@@ -59,8 +59,8 @@ pub struct DocumentsWritten {
 /// A connection to a server. What it wrote it reads: each read asks for the last write's token.
 pub struct Client {
     runtime: Runtime,
-    channel: Channel,
-    token: String,
+    pub(super) channel: Channel,
+    pub(super) token: String,
 }
 
 impl Client {
@@ -147,7 +147,7 @@ impl Client {
         explanation_from(self.wait(client.explain_interest(request))?)
     }
 
-    /// What to show a user: as [`crate::engine::Engine::recommend`], at most 1,000.
+    /// What a user would be shown: as [`crate::engine::Engine::recommend`], at most 1,000.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Answer`].
@@ -166,6 +166,8 @@ impl Client {
             method: params.method.clone(),
             kinds: params.kinds.iter().map(|kind| kind_to(*kind)).collect(),
             read: Some(moment_to(moment, &self.token)),
+            preview: true,
+            ..proto::RecommendRequest::default()
         };
         let mut client = RecommendServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_ANSWER_BYTES);
@@ -327,7 +329,7 @@ impl Client {
         Ok(stats_from(self.wait(client.get_stats(proto::GetStatsRequest {}))?))
     }
 
-    fn wait<A>(
+    pub(super) fn wait<A>(
         &self,
         call: impl Future<Output = Result<Response<A>, Status>>,
     ) -> Result<A, RpcError> {
@@ -356,7 +358,7 @@ fn outcome(result: proto::WriteEventResult) -> Result<Result<Outcome, Refusal>, 
 }
 
 /// A count as messages have it; what is more than they can say is the most they can.
-fn number(count: usize) -> i32 {
+pub(super) fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 

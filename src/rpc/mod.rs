@@ -7,6 +7,7 @@
 mod admin;
 mod client;
 mod convert;
+mod crowd;
 mod door;
 mod graph;
 mod ingest;
@@ -15,6 +16,7 @@ mod recommend;
 mod request;
 mod send;
 mod server;
+mod serving;
 mod status;
 
 use std::io;
@@ -25,6 +27,7 @@ use thiserror::Error;
 pub use client::{Client, DocumentsWritten, EventsWritten};
 pub use send::Sender;
 pub use server::{ServeParams, Stop, serve};
+pub use serving::ServedAnswer;
 pub use status::Refusal;
 
 /// The messages, servers and clients made from `proto/`.

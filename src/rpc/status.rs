@@ -164,6 +164,10 @@ impl From<EngineError> for Refusal {
             EngineError::Recommend(RecommendError::Unknown { known, .. }) => {
                 refusal.at("method").with("known", known)
             }
+            EngineError::Recommend(
+                RecommendError::Filter { field, .. } | RecommendError::Rule { field, .. },
+            ) => refusal.at(*field),
+            EngineError::Recommend(RecommendError::Arms(_)) => refusal.at("experiment.arms"),
             EngineError::Event(error) | EngineError::Ingest(IngestError::Event(error)) => {
                 refusal.at(error.field())
             }
@@ -204,6 +208,13 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         EngineError::Recommend(RecommendError::Model(_)) => {
             (Code::FailedPrecondition, "MODEL_CANNOT_BE_FITTED")
         }
+        EngineError::Recommend(RecommendError::Filter { .. }) => {
+            (Code::InvalidArgument, "BAD_FILTER")
+        }
+        EngineError::Recommend(RecommendError::Rule { .. }) => {
+            (Code::InvalidArgument, "BAD_NUMBER")
+        }
+        EngineError::Recommend(RecommendError::Arms(_)) => (Code::InvalidArgument, "BAD_ARMS"),
         EngineError::Traverse(error) => of_traverse(error),
     }
 }

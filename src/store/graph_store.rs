@@ -120,6 +120,11 @@ impl GraphStore {
         })
     }
 
+    /// The folder of the store; none for a store in memory.
+    pub fn folder(&self) -> Option<&Path> {
+        self.graph_file.as_deref().and_then(Path::parent)
+    }
+
     /// The schema that the store was made with.
     pub fn schema(&self) -> &Schema {
         &self.schema

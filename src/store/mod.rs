@@ -25,6 +25,7 @@ mod record;
 mod repair;
 mod rocks;
 mod scan;
+mod served;
 mod sorter;
 mod stats;
 mod view;
@@ -58,6 +59,7 @@ pub use repair::{Lost, RepairReport, repair};
 pub use rocks::{Rocks, RocksParams};
 pub use scan::ScannedEdge;
 pub(crate) use scan::shares;
+pub use served::{KEPT_DAYS, ServedItem, ServedLog, ServedRecord, read_served};
 pub use stats::Stats;
 pub use view::{Items, View};
 

@@ -7,11 +7,11 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::temporal;
+use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best_among, evaluate,
+    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best_among, evaluate,
     explained, tune,
 };
 use crate::model::{self, Entry, Model, Params};
@@ -84,6 +84,12 @@ pub(crate) struct Args {
     /// What may be looked at to choose parameters: behaviors
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
+    /// Lines of user, item, and 1 or 0: ctr
+    #[arg(long, value_name = "FILE")]
+    ratings: Option<PathBuf>,
+    /// Lines of head, relation and tail, whose heads are items: ctr
+    #[arg(long, value_name = "FILE")]
+    kg: Option<PathBuf>,
     /// The method, or `best`: those that apply, tuned and added up
     #[arg(long, default_value = BEST, value_name = "NAME")]
     method: String,
@@ -119,6 +125,8 @@ enum Protocol {
     Behaviors,
     /// Users of one domain are new to another, whose items are ranked.
     CrossDomain,
+    /// Pairs of a user and an item are told to be clicks or not.
+    Ctr,
     /// The events of a store: what came after a moment is to be found.
     Temporal,
 }
@@ -194,6 +202,18 @@ impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         if self.k == 0 {
             bail!("--k must be at least 1");
+        }
+        if self.protocol == Protocol::Ctr {
+            let ratings = self.ratings.clone().context("this protocol needs --ratings")?;
+            let asked = clicks::Asked {
+                ctr: Ctr { ratings, graph: self.kg.clone(), seed: self.seed },
+                method: &self.method,
+                beside: &self.beside,
+                k: self.k,
+                output: self.output.output,
+            };
+            asked.run(out)?;
+            return Ok(ExitCode::Done);
         }
         let (task, again) = match self.protocol {
             Protocol::Temporal => {
@@ -311,6 +331,7 @@ impl Args {
                 }
                 .read()?
             }
+            Protocol::Ctr => bail!("this protocol's data are pairs"),
             Protocol::Temporal => bail!("this protocol's data is a store"),
         })
     }

@@ -1,5 +1,6 @@
 //! Between domain types and messages, by hand and field by field, in both directions.
 
+mod crowd;
 mod event;
 mod graph;
 mod interest;
@@ -14,13 +15,16 @@ use crate::event::NodeKey;
 use crate::explain::{Contribution, EventRef};
 use crate::schema::{NodeKind, Timestamp};
 
+pub(super) use crowd::{audience_to, together_to, trend_to};
 pub(super) use event::{document_from, document_to, event_from, event_to};
 pub(super) use graph::{edge_to, path_from, path_to, stats_from, stats_to};
 pub(super) use interest::{
     explanation_from, explanation_to, interest_from, interest_to, moment_to,
 };
 pub(super) use link::{duplicates_from, duplicates_to, merge_from, merge_to};
-pub(super) use recommend::{recommendation_from, recommendation_to};
+pub(super) use recommend::{
+    effect_from, effect_to, placed_from, placed_to, recommendation_from, serve_request_to,
+};
 
 /// The kind of this number.
 pub(super) fn kind_from(number: i32) -> Option<NodeKind> {

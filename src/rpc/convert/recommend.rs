@@ -1,31 +1,49 @@
 //! Recommendations and their reasons.
 
-use super::{contribution_from, contribution_to, key_from, node_to, there};
+use super::{contribution_from, contribution_to, key_from, kind_to, node_to, there};
+use crate::engine::ServeRequest;
 use crate::graph::NodeIndex;
-use crate::recommend::{Because, Recommendation};
+use crate::recommend::{Arm, Because, Cap, Effect, Moved, Placed, Recommendation};
 use crate::rpc::{RpcError, proto};
 use crate::schema::NodeKind;
 
 /// A recommended node of this kind.
-pub(in crate::rpc) fn recommendation_to(
-    kind: NodeKind,
-    found: Recommendation,
-) -> proto::Recommendation {
-    let Recommendation { node: _, item, label, score, contributions, because } = found;
+pub(in crate::rpc) fn placed_to(kind: NodeKind, placed: Placed) -> proto::Recommendation {
+    let Placed { recommendation, propensity, explored, instead_of: _, moved } = placed;
+    let Recommendation { node: _, item, label, score, contributions, because } = recommendation;
+    let moved_to =
+        |Moved { rule, from, to }| proto::Moved { rule, from: from as u32, to: to as u32 };
     proto::Recommendation {
         node: Some(node_to(kind, &item)),
         label,
         score,
         contributions: contributions.iter().map(contribution_to).collect(),
         because: because.into_iter().map(because_to).collect(),
+        propensity,
+        explored,
+        moved: moved.into_iter().map(moved_to).collect(),
     }
+}
+
+/// A recommended node; places in a snapshot do not cross the wire.
+pub(in crate::rpc) fn placed_from(found: proto::Recommendation) -> Result<Placed, RpcError> {
+    let proto::Recommendation { propensity, explored, moved, .. } = found;
+    let moved_from = |proto::Moved { rule, from, to }: &proto::Moved| Moved {
+        rule: rule.clone(),
+        from: *from as usize,
+        to: *to as usize,
+    };
+    let moved = moved.iter().map(moved_from).collect();
+    let rest = proto::Recommendation { moved: Vec::new(), ..found };
+    let recommendation = recommendation_from(rest)?;
+    Ok(Placed { recommendation, propensity, explored, instead_of: None, moved })
 }
 
 /// A recommended node; its place in a snapshot does not cross the wire.
 pub(in crate::rpc) fn recommendation_from(
     found: proto::Recommendation,
 ) -> Result<Recommendation, RpcError> {
-    let proto::Recommendation { node, label, score, contributions, because } = found;
+    let proto::Recommendation { node, label, score, contributions, because, .. } = found;
     Ok(Recommendation {
         node: NodeIndex::end(),
         item: there(node, "result.node")?.id,
@@ -37,6 +55,58 @@ pub(in crate::rpc) fn recommendation_from(
             .collect::<Result<_, _>>()?,
         because: because.into_iter().map(because_from).collect::<Result<_, _>>()?,
     })
+}
+
+/// What a rule did.
+pub(in crate::rpc) fn effect_to(effect: Effect) -> proto::RuleEffect {
+    let Effect { rule, ignored, dropped } = effect;
+    proto::RuleEffect { rule, ignored: ignored as u64, dropped: dropped as u64 }
+}
+
+/// What a rule did.
+pub(in crate::rpc) fn effect_from(effect: proto::RuleEffect) -> Effect {
+    let proto::RuleEffect { rule, ignored, dropped } = effect;
+    Effect { rule, ignored: ignored as usize, dropped: dropped as usize }
+}
+
+/// What a request asks for, as a message.
+pub(in crate::rpc) fn serve_request_to(
+    user: &str,
+    request: &ServeRequest,
+    read: proto::ReadOptions,
+) -> proto::RecommendRequest {
+    let ServeRequest { params, rules, experiment, request_id, preview, now: _ } = request.clone();
+    let arm_to = |Arm { name, share, method }| proto::Arm { name, share, method };
+    proto::RecommendRequest {
+        user: user.to_owned(),
+        page_size: i32::try_from(params.k).unwrap_or(i32::MAX),
+        method: params.method,
+        kinds: params.kinds.into_iter().map(kind_to).collect(),
+        read: Some(read),
+        filter: rules.filter,
+        keep_seen: rules.keep_seen,
+        diversity: rules.diversity,
+        exploration: rules.exploration,
+        exploration_policy: rules.policy.name().to_owned(),
+        seed: rules.seed,
+        request_id,
+        cap: rules.cap.map(cap_to),
+        source_domain: rules.source,
+        target_domain: rules.target,
+        preview,
+        experiment: experiment.map(|(name, arms)| proto::Experiment {
+            name,
+            arms: arms.into_iter().map(arm_to).collect(),
+        }),
+    }
+}
+
+fn cap_to(cap: Cap) -> proto::FrequencyCap {
+    let Cap { times, window_days } = cap;
+    let seconds = window_days * 86_400.0;
+    let nanos = ((seconds - seconds.floor()) * 1e9) as i32;
+    let window = Some(prost_types::Duration { seconds: seconds.floor() as i64, nanos });
+    proto::FrequencyCap { times: u32::try_from(times).unwrap_or(u32::MAX), window }
 }
 
 fn because_to(because: Because) -> proto::Because {
