@@ -340,13 +340,8 @@ impl Args {
     fn measure(&self, task: &Task) -> anyhow::Result<Row> {
         if self.method == BEST {
             let watch = Stopwatch::start();
-            let among = self.among.iter().map(|name| model::by_name(name));
-            let among = among.collect::<Result<Vec<_>, _>>()?;
-            let recipe = if among.is_empty() {
-                best(task, self.k, self.seed)?
-            } else {
-                best_among(task, &among, self.k, self.seed)?
-            };
+            let among: Result<Vec<_>, _> = self.among.iter().map(|n| model::by_name(n)).collect();
+            let recipe = best_among(task, &among?, self.k, self.seed)?;
             let model = recipe.fit(&task.training, self.seed)?;
             return Ok(self.row(task, BEST, json!(recipe), &model, watch.stop()));
         }

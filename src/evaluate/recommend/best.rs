@@ -48,10 +48,11 @@ const SEARCHED: usize = 500_000;
 /// # Errors
 /// [`EvaluateError::Model`].
 pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
-    best_among(task, &MODELS.iter().collect::<Vec<_>>(), k, seed)
+    best_among(task, &[], k, seed)
 }
 
-/// Tunes and weighs: first the quick methods, then of the costly ones those that add to them.
+/// Tunes and weighs: first the quick methods, then of the costly ones those that add to them;
+/// all methods where none is named.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
@@ -61,6 +62,8 @@ pub fn best_among(
     k: usize,
     seed: u64,
 ) -> Result<Recipe, EvaluateError> {
+    let all: Vec<&'static Entry> = MODELS.iter().collect();
+    let methods = if methods.is_empty() { &all[..] } else { methods };
     let validations: Vec<Task> = task.validations(seed).into_iter().map(thinned).collect();
     let applying = methods.iter().copied().filter(|entry| (entry.applies)(&task.training));
     let (costly, quick): (Vec<&'static Entry>, Vec<&'static Entry>) =
