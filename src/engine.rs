@@ -43,8 +43,8 @@ pub use crowd::Found;
 pub use error::EngineError;
 pub use group::Durability;
 pub use overlay::Merger;
-pub use temporal::Parted;
 pub use serve::{ServeRequest, Served};
+pub use temporal::Parted;
 pub use write::Written;
 
 /// Snapshots of earlier times that are kept for the next question.

@@ -22,6 +22,8 @@ mod merges;
 mod program;
 #[path = "cli/recommenders.rs"]
 mod recommenders;
+#[path = "cli/recommend.rs"]
+mod recommend;
 #[path = "cli/server_load.rs"]
 mod server_load;
 #[path = "cli/train.rs"]

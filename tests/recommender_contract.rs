@@ -192,7 +192,10 @@ fn what_users_have_together_is_counted() {
     assert_eq!(missing, ["boat"]);
     let names: Vec<&str> = found.iter().map(|found| found.item.id.as_str()).collect();
     assert_eq!(names, ["stove", "book"]);
-    assert_eq!((found[0].users, found[0].of, found[0].with.as_slice()), (4, 5, &["tent".to_owned()][..]));
+    assert_eq!(
+        (found[0].users, found[0].of, found[0].with.as_slice()),
+        (4, 5, &["tent".to_owned()][..])
+    );
     // Users 5, 7 and 9 have nothing, so the graph does not have them.
     let n_users = 7.0;
     assert!((found[0].support - 4.0 / n_users).abs() < 1e-12, "{}", found[0].support);
@@ -241,7 +244,8 @@ fn an_audience_is_a_sum_of_what_its_members_did() {
         assert!((sum - member.strength).abs() < 1e-9);
     }
     for member in &found.members {
-        let history = engine.history(&snapshot, &key(NodeKind::User, &member.user), &Moment::default());
+        let history =
+            engine.history(&snapshot, &key(NodeKind::User, &member.user), &Moment::default());
         let knows = history.unwrap().seen().contains(&snapshot.find(&item).unwrap());
         assert!(!knows, "{} knows it", member.user);
     }

@@ -1,6 +1,7 @@
 //! `predilect evaluate`: how good a model is on labelled texts.
 
 mod embedding;
+mod clicks;
 mod recommend;
 mod temporal;
 

@@ -112,7 +112,8 @@ fn tell(out: &mut dyn Write, found: &Replay) -> anyhow::Result<()> {
 }
 
 fn table(out: &mut dyn Write, name: &str, found: &Estimates) -> anyhow::Result<()> {
-    let Estimates { requests, places, effective_requests, logged, ips, snips, doubly_robust } = found;
+    let Estimates { requests, places, effective_requests, logged, ips, snips, doubly_robust } =
+        found;
     writeln!(
         out,
         "{name}: {requests} answers, {places} places, worth {effective_requests:.1} of the policy's"

@@ -119,17 +119,15 @@ impl Engine {
                 Trend { node, growth: counts.growth(), counts }
             })
             .collect();
-        trends.sort_by(|a, b| b.growth.total_cmp(&a.growth).then_with(|| a.node.id.cmp(&b.node.id)));
+        trends
+            .sort_by(|a, b| b.growth.total_cmp(&a.growth).then_with(|| a.node.id.cmp(&b.node.id)));
         trends.truncate(k);
         Ok((snapshot, trends))
     }
 }
 
 /// The times of events that speak for an edge.
-fn times_for(
-    view: &crate::store::View<'_>,
-    edge: &EdgeKey,
-) -> Result<Vec<Timestamp>, EngineError> {
+fn times_for(view: &crate::store::View<'_>, edge: &EdgeKey) -> Result<Vec<Timestamp>, EngineError> {
     let mut times = Vec::new();
     for item in view.evidence_of(edge)? {
         let (_, stamp, evidence) = item?;

@@ -10,9 +10,7 @@ use petgraph::Direction::Outgoing;
 use super::{Engine, EngineError, Moment, lock};
 use crate::event::NodeKey;
 use crate::graph::NodeIndex;
-use crate::recommend::{
-    self, Answer, Arm, RecommendParams, RuleParams, Shown, Trials, arm_of,
-};
+use crate::recommend::{self, Answer, Arm, RecommendParams, RuleParams, Shown, Trials, arm_of};
 use crate::schema::{DAY_MS, Timestamp};
 use crate::snapshot::Snapshot;
 use crate::store::{NodeId, ServedItem, ServedLog, ServedRecord};
@@ -98,7 +96,8 @@ impl Engine {
             }
             None => (HashMap::new(), false),
         };
-        let shown = Before { log: &self.served, snapshot: &snapshot, times, failed: OnceCell::new() };
+        let shown =
+            Before { log: &self.served, snapshot: &snapshot, times, failed: OnceCell::new() };
         let names = [user.name.as_str(), request_id.as_str()];
         let answer = recommend::serve(&snapshot, &history, &params, rules, &shown, names)?;
         if let Some(error) = shown.failed.into_inner() {

@@ -101,8 +101,6 @@ impl Interactions {
 pub struct Side {
     /// Items by attributes (categories, brands, tags, words): cells are weights.
     pub attributes: Option<Sparse>,
-    /// Head, relation and tail of a knowledge graph; entities below the number of items are these.
-    pub triples: Vec<[u32; 3]>,
     /// Users by users: cells are weights of "follows" or "is a friend of".
     pub friends: Option<Sparse>,
     /// Items by words of what is written about them: cells are counts.

@@ -23,9 +23,12 @@ pub(super) const ENTRY: Entry = Entry {
         },
     ],
     applies: |_| true,
-    costly: |_| false,
+    costly: |training| training.interactions.n_items() > FEW_ITEMS,
     fit,
 };
+
+/// Items above which a fit takes more than some seconds.
+const FEW_ITEMS: usize = 32_768;
 
 fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
     let users = training.matrix();

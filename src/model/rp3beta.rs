@@ -12,7 +12,7 @@ pub(super) const ENTRY: Entry = Entry {
         Knob {
             name: "alpha",
             about: "exponent of the steps' probabilities",
-            default: 1.0,
+            default: 0.6,
             grid: &[0.6, 0.8, 1.0],
         },
         Knob {
@@ -29,9 +29,12 @@ pub(super) const ENTRY: Entry = Entry {
         },
     ],
     applies: |_| true,
-    costly: |_| false,
+    costly: |training| training.interactions.n_items() > FEW_ITEMS,
     fit,
 };
+
+/// Items above which a fit takes more than some seconds.
+const FEW_ITEMS: usize = 32_768;
 
 fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
     let users = training.matrix();

@@ -104,7 +104,8 @@ mod tests {
         let (arms, n) = (arms(&[0.5, 0.3, 0.05]), 100_000);
         for salt in ["spring", "autumn", "winter"] {
             for arm in &arms {
-                let members = (0..n).filter(|user| place(salt, *user, &arms) == Some(arm.name.clone()));
+                let members =
+                    (0..n).filter(|user| place(salt, *user, &arms) == Some(arm.name.clone()));
                 let found = members.count() as f64 / n as f64;
                 let bound = 3.3 * (arm.share * (1.0 - arm.share) / n as f64).sqrt();
                 assert!((found - arm.share).abs() < bound, "{salt} {arm:?}: {found}");

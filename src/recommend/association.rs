@@ -125,9 +125,8 @@ mod tests {
     use super::*;
 
     fn rules(baskets: &[Vec<u8>], items: &[u8], min_count: usize) -> Vec<Rule<u8>> {
-        let holders = |item| {
-            (0..baskets.len()).filter(|basket| baskets[*basket].contains(&item)).collect()
-        };
+        let holders =
+            |item| (0..baskets.len()).filter(|basket| baskets[*basket].contains(&item)).collect();
         let contents = |basket: usize| baskets[basket].clone();
         with(&items.iter().copied().collect(), baskets.len(), holders, contents, min_count)
     }
@@ -160,9 +159,8 @@ mod tests {
     fn counts_are_those_of_looking_at_every_basket() {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         for _ in 0..50 {
-            let baskets: Vec<Vec<u8>> = (0..60)
-                .map(|_| (0..12).filter(|_| rng.random::<f64>() < 0.3).collect())
-                .collect();
+            let baskets: Vec<Vec<u8>> =
+                (0..60).map(|_| (0..12).filter(|_| rng.random::<f64>() < 0.3).collect()).collect();
             for rule in rules(&baskets, &[0, 1, 2], 2) {
                 let all = |basket: &&Vec<u8>| rule.antecedent.iter().all(|i| basket.contains(i));
                 let of: Vec<_> = baskets.iter().filter(all).collect();

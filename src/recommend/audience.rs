@@ -84,7 +84,9 @@ pub fn audience(
             .into_iter()
             .map(|(target, value)| AudiencePart { target: Named::of(snapshot, target), value })
             .collect();
-        parts.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.target.id.cmp(&b.target.id)));
+        parts.sort_by(|a, b| {
+            b.value.total_cmp(&a.value).then_with(|| a.target.id.cmp(&b.target.id))
+        });
         AudienceMember { user: user.to_owned(), strength, parts }
     };
     Ok(Audience { reach, members: members.into_iter().map(member).collect() })

@@ -101,9 +101,7 @@ pub(super) fn fill(
         }
         let rivals = &left[1..];
         let (chosen, chance) = match policy {
-            Policy::EpsilonGreedy => {
-                (rng.random_range(0..rivals.len()), 1.0 / rivals.len() as f64)
-            }
+            Policy::EpsilonGreedy => (rng.random_range(0..rivals.len()), 1.0 / rivals.len() as f64),
             Policy::Thompson => {
                 let worlds = worlds.get_or_insert_with(|| worlds_of(n, &trials, rng));
                 let chances = chances(worlds, rivals);
@@ -172,7 +170,8 @@ mod tests {
                     let mut rng = draws(1, &[&request.to_string()]);
                     let slots = fill((40, 10), share, policy, none, &mut rng);
                     assert_eq!(slots.len(), 10);
-                    explored += slots.iter().filter(|slot| slot.instead_of.is_some()).count() as u32;
+                    explored +=
+                        slots.iter().filter(|slot| slot.instead_of.is_some()).count() as u32;
                 }
                 let found = f64::from(explored) / (10.0 * f64::from(requests));
                 assert!((found - share).abs() < 0.01 * share.max(0.1), "{share}: {found}");

@@ -47,10 +47,13 @@ impl Facts for NodeFacts<'_> {
         let parts: Vec<&str> = field.iter().map(String::as_str).collect();
         match parts.as_slice() {
             ["kind"] => vec![names.kind(self.node).name().into()],
-            ["id"] => names.get(self.node).map(|name| name.key.name.as_str().into()).into_iter().collect(),
+            ["id"] => {
+                names.get(self.node).map(|name| name.key.name.as_str().into()).into_iter().collect()
+            }
             ["label"] => vec![names.label(self.node).into()],
             [entity_type] => {
-                let both = |(id, label, _): (&'_ str, &'_ str, _)| [id.to_owned(), label.to_owned()];
+                let both =
+                    |(id, label, _): (&'_ str, &'_ str, _)| [id.to_owned(), label.to_owned()];
                 self.entities(Some(entity_type)).into_iter().flat_map(both).map(Cow::from).collect()
             }
             [entity_type, part] => {

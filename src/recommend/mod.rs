@@ -37,10 +37,10 @@ use crate::traverse::TraverseError;
 pub use arm::{Arm, ArmError, arm_of};
 pub use audience::{Audience, AudienceMember, AudiencePart, audience};
 pub use blend::Blend;
-pub use fitted::Fitted;
 pub use explore::{Policy, Trials};
 pub use facts::filter_of;
 pub use filter::{Facts, Filter, FilterError};
+pub use fitted::Fitted;
 pub use friends::Friends;
 pub use item_item::ItemItem;
 pub use popular::Popular;
@@ -255,9 +255,8 @@ pub fn recommend(
     let mut best = ranked(snapshot, scores, &params.kinds);
     best.retain(|candidate| !seen.contains(&candidate.node));
     best.truncate(params.k);
-    let explained = |Candidate { node, score, parts, .. }| {
-        explained(snapshot, history, node, score, parts)
-    };
+    let explained =
+        |Candidate { node, score, parts, .. }| explained(snapshot, history, node, score, parts);
     Ok(best.into_iter().map(explained).collect())
 }
 

@@ -28,7 +28,12 @@ pub(super) fn tiny() -> GraphStore {
 
 const USERS: [&str; 3] = ["alice", "ben", "chen"];
 
-pub(super) fn history(store: &GraphStore, snapshot: &Snapshot, user: &str, masked: &[&str]) -> History {
+pub(super) fn history(
+    store: &GraphStore,
+    snapshot: &Snapshot,
+    user: &str,
+    masked: &[&str],
+) -> History {
     let user = NodeId::of(&NodeKey::new(NodeKind::User, user).unwrap());
     let masked: BTreeSet<String> = masked.iter().map(|id| (*id).to_owned()).collect();
     History::read(&store.view(), snapshot, user, snapshot.as_of, &masked).unwrap()
@@ -136,7 +141,10 @@ fn k_limits_and_an_unknown_name_lists_the_known() {
     let two = RecommendParams { k: 2, ..params("") };
     assert_eq!(recommend(&snapshot, &history, &two).unwrap().len(), 2);
     let error = recommend(&snapshot, &history, &params("oracle")).unwrap_err().to_string();
-    assert_eq!(error, "unknown recommender `oracle`; known: blend, item_item, ppr, popular, friends");
+    assert_eq!(
+        error,
+        "unknown recommender `oracle`; known: blend, item_item, ppr, popular, friends"
+    );
 }
 
 #[test]

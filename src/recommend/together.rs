@@ -45,9 +45,8 @@ pub fn together(
     let cared = |edge: EdgeReference<'_>| snapshot.weigh(edge.id(), edge.weight()) > 0.0;
     let holders = |item| {
         let edges = snapshot.graph().edges_directed(item, Incoming);
-        let users = edges.filter(|edge| {
-            names.kind(edge.source()) == NodeKind::User && cared(*edge)
-        });
+        let users =
+            edges.filter(|edge| names.kind(edge.source()) == NodeKind::User && cared(*edge));
         let users: BTreeSet<NodeIndex> = users.map(|edge| edge.source()).collect();
         users.into_iter().collect::<Vec<_>>()
     };

@@ -77,7 +77,8 @@ fn recommend(
     let request = served_request(query)?;
     let served = engine.serve(&user, &moment, &request)?;
     let snapshot = served.snapshot;
-    let result = |placed: Placed| placed_to(snapshot.names().kind(placed.recommendation.node), placed);
+    let result =
+        |placed: Placed| placed_to(snapshot.names().kind(placed.recommendation.node), placed);
     Ok(proto::RecommendResponse {
         results: served.answer.results.into_iter().map(result).collect(),
         read_at: token_of(snapshot.sequence),

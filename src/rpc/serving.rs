@@ -1,10 +1,10 @@
 //! The client's side of recommendations that are shown, and of what follows from many people's baskets.
 
+use super::RpcError;
 use super::client::{Client, MAX_ANSWER_BYTES};
 use super::convert::{effect_from, moment_to, placed_from, serve_request_to};
 use super::proto;
 use super::proto::recommend_service_client::RecommendServiceClient;
-use super::RpcError;
 use crate::engine::{Moment, ServeRequest};
 use crate::recommend::{Effect, Placed};
 
@@ -38,7 +38,13 @@ impl Client {
     ) -> Result<ServedAnswer, RpcError> {
         let request = serve_request_to(user, request, moment_to(moment, &self.token));
         let proto::RecommendResponse {
-            results, recommendation_id, method, policy, arm, effects, ..
+            results,
+            recommendation_id,
+            method,
+            policy,
+            arm,
+            effects,
+            ..
         } = self.wait(self.recommends().recommend(request))?;
         Ok(ServedAnswer {
             results: results.into_iter().map(placed_from).collect::<Result<_, _>>()?,

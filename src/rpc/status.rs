@@ -211,7 +211,9 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         EngineError::Recommend(RecommendError::Filter { .. }) => {
             (Code::InvalidArgument, "BAD_FILTER")
         }
-        EngineError::Recommend(RecommendError::Rule { .. }) => (Code::InvalidArgument, "BAD_NUMBER"),
+        EngineError::Recommend(RecommendError::Rule { .. }) => {
+            (Code::InvalidArgument, "BAD_NUMBER")
+        }
         EngineError::Recommend(RecommendError::Arms(_)) => (Code::InvalidArgument, "BAD_ARMS"),
         EngineError::Traverse(error) => of_traverse(error),
     }

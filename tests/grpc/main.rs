@@ -3,6 +3,7 @@
 mod fixture;
 mod merges;
 mod reads;
+mod recommend;
 mod refusals;
 mod serving;
 mod writes;

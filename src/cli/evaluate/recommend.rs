@@ -7,12 +7,12 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::temporal;
+use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
-    tune,
+    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best_among, evaluate,
+    explained, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
@@ -84,9 +84,18 @@ pub(crate) struct Args {
     /// What may be looked at to choose parameters: behaviors
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
+    /// Lines of user, item, and 1 or 0: ctr
+    #[arg(long, value_name = "FILE")]
+    ratings: Option<PathBuf>,
+    /// Lines of head, relation and tail, whose heads are items: ctr
+    #[arg(long, value_name = "FILE")]
+    kg: Option<PathBuf>,
     /// The method, or `best`: those that apply, tuned and added up
     #[arg(long, default_value = BEST, value_name = "NAME")]
     method: String,
+    /// Methods that `best` may use, by commas; all when nothing is said
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    among: Vec<String>,
     /// A parameter of the method
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_param)]
     param: Vec<(String, f64)>,
@@ -116,6 +125,8 @@ enum Protocol {
     Behaviors,
     /// Users of one domain are new to another, whose items are ranked.
     CrossDomain,
+    /// Pairs of a user and an item are told to be clicks or not.
+    Ctr,
     /// The events of a store: what came after a moment is to be found.
     Temporal,
 }
@@ -191,6 +202,18 @@ impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         if self.k == 0 {
             bail!("--k must be at least 1");
+        }
+        if self.protocol == Protocol::Ctr {
+            let ratings = self.ratings.clone().context("this protocol needs --ratings")?;
+            let asked = clicks::Asked {
+                ctr: Ctr { ratings, graph: self.kg.clone(), seed: self.seed },
+                method: &self.method,
+                beside: &self.beside,
+                k: self.k,
+                output: self.output.output,
+            };
+            asked.run(out)?;
+            return Ok(ExitCode::Done);
         }
         let (task, again) = match self.protocol {
             Protocol::Temporal => {
@@ -308,6 +331,7 @@ impl Args {
                 }
                 .read()?
             }
+            Protocol::Ctr => bail!("this protocol's data are pairs"),
             Protocol::Temporal => bail!("this protocol's data is a store"),
         })
     }
@@ -316,7 +340,13 @@ impl Args {
     fn measure(&self, task: &Task) -> anyhow::Result<Row> {
         if self.method == BEST {
             let watch = Stopwatch::start();
-            let recipe = best(task, self.k, self.seed)?;
+            let among = self.among.iter().map(|name| model::by_name(name));
+            let among = among.collect::<Result<Vec<_>, _>>()?;
+            let recipe = if among.is_empty() {
+                best(task, self.k, self.seed)?
+            } else {
+                best_among(task, &among, self.k, self.seed)?
+            };
             let model = recipe.fit(&task.training, self.seed)?;
             return Ok(self.row(task, BEST, json!(recipe), &model, watch.stop()));
         }

@@ -126,7 +126,14 @@ impl Rank {
         }
         tell_missing(&missing_ids);
         for (place, found) in results.iter().enumerate() {
-            writeln!(out, "{:>2}. {} ({}), score {:.3}", place + 1, found.label, found.item, found.score)?;
+            writeln!(
+                out,
+                "{:>2}. {} ({}), score {:.3}",
+                place + 1,
+                found.label,
+                found.item,
+                found.score
+            )?;
             if found.score != 0.0 {
                 reasons(found).iter().try_for_each(|line| writeln!(out, "    {line}"))?;
             }

@@ -26,12 +26,12 @@ enum Explorer {
 #[derive(clap::Args)]
 #[command(after_help = "\
 A filter compares `kind`, `id`, `label` and types of entities: category:headphones AND NOT brand = sony.
-The answer is written down as shown, unless it is a preview, has a time or masks events.
+With --shown the answer is written down, for caps and for `replay`.
 
 Example:
   predilect query recommend --store graph --user alice --k 5 --output json
   predilect query recommend --store graph --user alice --filter 'NOT brand = sony' --diversity 0.3
-  predilect query recommend --store graph --user alice --exploration 0.1 --cap 3 --cap-days 7")]
+  predilect query recommend --store graph --user alice --exploration 0.1 --cap 3 --shown")]
 pub(super) struct Recommend {
     #[command(flatten)]
     asked: Asked,
@@ -88,9 +88,9 @@ pub(super) struct Recommend {
     #[arg(long, num_args = 1.., requires = "experiment", value_name = "NAME:SHARE:METHOD",
           value_parser = parse_arm)]
     arm: Vec<Arm>,
-    /// Do not count the answer as shown
+    /// Count the answer as shown, and give it an id
     #[arg(long)]
-    preview: bool,
+    shown: bool,
 }
 
 fn methods() -> PossibleValuesParser {
@@ -146,7 +146,7 @@ impl Recommend {
             },
             experiment: self.experiment.clone().map(|name| (name, self.arm.clone())),
             request_id: self.request_id.clone(),
-            preview: self.preview,
+            preview: !self.shown,
             now: Timestamp::now(),
         }
     }

@@ -93,10 +93,8 @@ fn nobody_is_shown_an_item_more_often_than_the_cap_in_a_month() {
 #[test]
 fn calls_at_the_same_time_do_not_pass_the_cap_together() {
     let engine = in_memory(40, 20);
-    let rules = RuleParams {
-        cap: Some(Cap { times: 1, window_days: 30.0 }),
-        ..RuleParams::default()
-    };
+    let rules =
+        RuleParams { cap: Some(Cap { times: 1, window_days: 30.0 }), ..RuleParams::default() };
     let request = ServeRequest { rules, ..request(3, day(19_001)) };
     let answers = std::thread::scope(|scope| {
         let ask = || {
@@ -146,10 +144,8 @@ fn an_answer_is_written_down_as_it_was_given() {
 #[test]
 fn a_request_that_comes_again_counts_once() {
     let engine = in_memory(40, 20);
-    let rules = RuleParams {
-        cap: Some(Cap { times: 1, window_days: 1.0 }),
-        ..RuleParams::default()
-    };
+    let rules =
+        RuleParams { cap: Some(Cap { times: 1, window_days: 1.0 }), ..RuleParams::default() };
     let asked = ServeRequest { rules, request_id: "r".to_owned(), ..request(5, day(19_001)) };
     let first = serve(&engine, 1, &asked);
     assert_eq!(serve(&engine, 1, &asked).answer, first.answer);
@@ -165,8 +161,7 @@ fn a_request_that_comes_again_counts_once() {
 #[test]
 fn thompson_learns_from_what_was_shown_and_acted_on() {
     let engine = in_memory(400, 10);
-    let rules =
-        RuleParams { exploration: 1.0, policy: Policy::Thompson, ..RuleParams::default() };
+    let rules = RuleParams { exploration: 1.0, policy: Policy::Thompson, ..RuleParams::default() };
     let asked = |seed| ServeRequest {
         rules: RuleParams { seed, ..rules.clone() },
         ..request(1, day(19_001))
@@ -201,10 +196,8 @@ fn arms_name_the_recommender() {
         method: method.to_owned(),
     };
     let arms = vec![arm("a", "popular"), arm("b", "ppr")];
-    let asked = ServeRequest {
-        experiment: Some(("spring".to_owned(), arms)),
-        ..request(2, day(19_001))
-    };
+    let asked =
+        ServeRequest { experiment: Some(("spring".to_owned(), arms)), ..request(2, day(19_001)) };
     let mut found = std::collections::BTreeMap::new();
     for user in 0..200 {
         let served = serve(&engine, user, &asked);

@@ -40,14 +40,30 @@ const WORTH: f64 = 0.005;
 /// What a weight's change has to add, as a share of what is reached: less is chance.
 const LEAST: f64 = 2e-4;
 
-/// Tunes and weighs: first the quick methods, then of the costly ones those that add to them.
+/// Acts above which costly methods keep the values that they have when nothing is said.
+const SEARCHED: usize = 500_000;
+
+/// [`best_among`] all methods.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
 pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
+    best_among(task, &MODELS.iter().collect::<Vec<_>>(), k, seed)
+}
+
+/// Tunes and weighs: first the quick methods, then of the costly ones those that add to them.
+///
+/// # Errors
+/// [`EvaluateError::Model`].
+pub fn best_among(
+    task: &Task,
+    methods: &[&'static Entry],
+    k: usize,
+    seed: u64,
+) -> Result<Recipe, EvaluateError> {
     let validations: Vec<Task> = task.validations(seed).into_iter().map(thinned).collect();
-    let applying = MODELS.iter().filter(|entry| (entry.applies)(&task.training));
-    let (costly, quick): (Vec<&Entry>, Vec<&Entry>) =
+    let applying = methods.iter().copied().filter(|entry| (entry.applies)(&task.training));
+    let (costly, quick): (Vec<&'static Entry>, Vec<&'static Entry>) =
         applying.partition(|entry| (entry.costly)(&task.training));
     let mut methods: Vec<(&'static Entry, Tuned)> = Vec::new();
     for entry in quick {
@@ -56,8 +72,13 @@ pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
     let mut weighed = weigh(&validations, &methods, k);
     for entry in costly {
         methods.push((entry, untuned(entry, &validations, &entry.defaults(), k, seed)?));
-        if weigh(&validations, &methods, k).ndcg < weighed.ndcg * (1.0 + WORTH) {
+        let with = weigh(&validations, &methods, k);
+        if with.ndcg < weighed.ndcg * (1.0 + WORTH) {
             methods.pop();
+            continue;
+        }
+        if task.training.interactions.len() > SEARCHED {
+            weighed = with;
             continue;
         }
         if let Some((_, plain)) = methods.pop() {

@@ -6,6 +6,7 @@
 
 mod best;
 mod cross_domain;
+mod ctr;
 mod files;
 mod histories;
 mod items;
@@ -23,8 +24,9 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-pub use best::best;
+pub use best::{best, best_among};
 pub use cross_domain::CrossDomain;
+pub use ctr::{ClickMeasures, Ctr, CtrTask};
 pub use files::Ids;
 pub use metric::{Cold, Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};

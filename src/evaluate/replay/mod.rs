@@ -73,7 +73,10 @@ pub fn replay(
         *gained.entry((recommendation_id, id)).or_default() += reward;
     }
     let targets: Option<HashMap<(&str, usize), &BTreeMap<String, f64>>> = targets.map(|targets| {
-        targets.iter().map(|one| ((one.recommendation_id.as_str(), one.place), &one.items)).collect()
+        targets
+            .iter()
+            .map(|one| ((one.recommendation_id.as_str(), one.place), &one.items))
+            .collect()
     });
     let mut actions: HashMap<&str, usize> = HashMap::new();
     let mut without = 0;
@@ -113,7 +116,9 @@ pub fn replay(
     let all = of(None)?;
     let mut arms = BTreeMap::new();
     for arm in requests.iter().map(|(arm, _)| *arm).collect::<BTreeSet<_>>() {
-        if !arm.is_empty() && let Ok(found) = of(Some(arm)) {
+        if !arm.is_empty()
+            && let Ok(found) = of(Some(arm))
+        {
             arms.insert(arm.to_owned(), found);
         }
     }
@@ -149,7 +154,10 @@ pub fn rewards_of(
                 let target = NodeKind::parse(&item.kind).and_then(|kind| node(kind, &item.id));
                 let shown = record.at.millis();
                 let within = |at: &i64| *at > shown && *at - shown <= window_ms;
-                if target.and_then(|target| acts.get(&target)).is_some_and(|at| at.iter().any(within)) {
+                if target
+                    .and_then(|target| acts.get(&target))
+                    .is_some_and(|at| at.iter().any(within))
+                {
                     let (recommendation_id, id) = (record.id.clone(), item.id.clone());
                     rewards.push(Reward { recommendation_id, id, reward: 1.0 });
                 }

@@ -57,7 +57,9 @@ pub enum OffPolicyError {
         found: f64,
     },
     /// Probabilities that are none.
-    #[error("target probabilities of request {request} sum to {sum}; give numbers from 0 up that sum to 1")]
+    #[error(
+        "target probabilities of request {request} sum to {sum}; give numbers from 0 up that sum to 1"
+    )]
     Target {
         /// The request's place, from 1.
         request: usize,
@@ -335,7 +337,8 @@ mod tests {
         assert!(with(1.0, 1.0, 0.5).unwrap_err().contains("sum to 0.5"));
         assert_eq!(estimate(&[], 1), Err(OffPolicyError::TooFew { found: 0 }));
         // The other policy shows nothing of what was shown.
-        let request = vec![Decision { action: 0, propensity: 1.0, reward: 1.0, target: vec![(1, 1.0)] }];
+        let request =
+            vec![Decision { action: 0, propensity: 1.0, reward: 1.0, target: vec![(1, 1.0)] }];
         let found = estimate(&[request.clone(), request], 2).unwrap();
         assert_eq!((found.ips.value, found.snips), (0.0, None));
     }

@@ -123,12 +123,15 @@ fn a_bad_filter_is_refused_with_its_place() {
 
 #[test]
 fn no_text_ends_in_a_panic() {
-    let marks = ["(", ")", "a", "AND", "OR", "NOT", "-", ".", ":", "=", "!=", "\"", "'", "é", "\\", " "];
+    let marks =
+        ["(", ")", "a", "AND", "OR", "NOT", "-", ".", ":", "=", "!=", "\"", "'", "é", "\\", " "];
     let mut state = 7_u64;
     for _ in 0..20_000 {
         let mut text = String::new();
         for _ in 0..12 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             text.push_str(marks[(state >> 60) as usize]);
         }
         if let Ok(filter) = Filter::parse(&text) {

@@ -106,9 +106,10 @@ fn only_the_source_domain_counts_and_only_the_target_domain_is_shown() {
     assert!(!found.results.is_empty());
     for placed in &found.results {
         assert!(!sony(placed.recommendation.node));
-        let before = plain.results.iter().find(|other| {
-            other.recommendation.item == placed.recommendation.item
-        });
+        let before = plain
+            .results
+            .iter()
+            .find(|other| other.recommendation.item == placed.recommendation.item);
         // What other domains brought is gone, and nothing else.
         let of_sony = |answer: &Placed| -> f64 {
             let parts = answer.recommendation.contributions.iter();

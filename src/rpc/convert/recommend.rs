@@ -11,9 +11,8 @@ use crate::schema::NodeKind;
 pub(in crate::rpc) fn placed_to(kind: NodeKind, placed: Placed) -> proto::Recommendation {
     let Placed { recommendation, propensity, explored, instead_of: _, moved } = placed;
     let Recommendation { node: _, item, label, score, contributions, because } = recommendation;
-    let moved_to = |Moved { rule, from, to }| {
-        proto::Moved { rule, from: from as u32, to: to as u32 }
-    };
+    let moved_to =
+        |Moved { rule, from, to }| proto::Moved { rule, from: from as u32, to: to as u32 };
     proto::Recommendation {
         node: Some(node_to(kind, &item)),
         label,
@@ -29,8 +28,10 @@ pub(in crate::rpc) fn placed_to(kind: NodeKind, placed: Placed) -> proto::Recomm
 /// A recommended node; places in a snapshot do not cross the wire.
 pub(in crate::rpc) fn placed_from(found: proto::Recommendation) -> Result<Placed, RpcError> {
     let proto::Recommendation { propensity, explored, moved, .. } = found;
-    let moved_from = |proto::Moved { rule, from, to }: &proto::Moved| {
-        Moved { rule: rule.clone(), from: *from as usize, to: *to as usize }
+    let moved_from = |proto::Moved { rule, from, to }: &proto::Moved| Moved {
+        rule: rule.clone(),
+        from: *from as usize,
+        to: *to as usize,
     };
     let moved = moved.iter().map(moved_from).collect();
     let rest = proto::Recommendation { moved: Vec::new(), ..found };
