@@ -57,7 +57,11 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     let decay = if training.ordered { params.get("decay") as f32 } else { 1.0 };
     let popularity = params.get("popularity") as f32;
     let counts = training.matrix().column_sums();
-    let lifted: Vec<f32> = counts.iter().map(|count| count.max(1.0).powf(popularity)).collect();
+    // Of an item that nobody did yet nothing is known but that it may become as popular as the others.
+    let done = counts.iter().filter(|count| **count > 0.0).count().max(1) as f32;
+    let mean = (counts.iter().sum::<f32>() / done).max(1.0);
+    let count_of = |count: f32| if count > 0.0 { count } else { mean };
+    let lifted: Vec<f32> = counts.iter().map(|count| count_of(*count).powf(popularity)).collect();
     let terms = items.transposed().mapped(|_, item, value| value * lifted[item as usize]);
     Ok(Box::new(Content { terms, items, target: training.target, decay }))
 }
@@ -178,7 +182,8 @@ mod tests {
         let interactions = Interactions::new(5, 4, acts);
         let training = Training { interactions, ..described };
         let scores = scores_of(&training, &ENTRY.defaults().with("popularity", 0.5));
-        assert!((scores[0] - 2.0 * scores[2]).abs() < 1e-6, "{scores:?}");
+        // Four did item 0; nobody did item 2, so it counts as the mean of four and one.
+        assert!((scores[0] / 2.0 - scores[2] / 2.5_f32.sqrt()).abs() < 1e-6, "{scores:?}");
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl Behavior {
         let mut of_users = times(&self.damped, &self.directions);
         for user in 0..of_users.n_rows() {
             let weight = weight(user);
-            of_users.row_mut(user).iter_mut().for_each(|value| *value *= weight);
+            for value in of_users.row_mut(user) {
+                *value *= weight;
+            }
         }
         unit_rows(times(&self.turned, &of_users))
     }
@@ -128,7 +130,9 @@ impl Behavior {
 fn counted(users: &Sparse, weight: &dyn Fn(usize) -> f32) -> Vec<f32> {
     let mut counts = vec![0.0; users.n_columns()];
     for user in (0..users.n_rows()).filter(|user| weight(*user) > 0.0) {
-        users.row(user).0.iter().for_each(|item| counts[*item as usize] += 1.0);
+        for item in users.row(user).0 {
+            counts[*item as usize] += 1.0;
+        }
     }
     counts
 }
@@ -140,7 +144,9 @@ fn filled(mut behavior: Dense, counts: &[f32], text: Option<&Dense>) -> Dense {
         let mut matrix = matrix.clone();
         for (item, count) in counts.iter().enumerate() {
             let weight = count.min(10.0).sqrt();
-            matrix.row_mut(item).iter_mut().for_each(|value| *value *= weight);
+            for value in matrix.row_mut(item) {
+                *value *= weight;
+            }
         }
         matrix
     };
@@ -170,7 +176,9 @@ fn unit_rows(mut matrix: Dense) -> Dense {
         let row = matrix.row_mut(row);
         let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
         if norm > 1e-9 {
-            row.iter_mut().for_each(|value| *value /= norm);
+            for value in row {
+                *value /= norm;
+            }
         }
     }
     matrix
@@ -184,7 +192,9 @@ fn joined(n_items: usize, parts: &[Option<&Dense>]) -> Dense {
     for item in 0..n_items {
         let row = whole.row_mut(item);
         let values = parts.iter().flat_map(|part| part.row(item));
-        row.iter_mut().zip(values).for_each(|(cell, value)| *cell = *value);
+        for (cell, value) in row.iter_mut().zip(values) {
+            *cell = *value;
+        }
         row[width] = ONE;
     }
     whole
@@ -224,7 +234,9 @@ impl Squares {
             let items: Vec<usize> = acts.map(|act| act.item as usize).collect();
             let mut history = vec![0.0; width];
             if !training.ordered {
-                items.iter().for_each(|item| add(&mut history, 1.0, vectors.row(*item)));
+                for item in &items {
+                    add(&mut history, 1.0, vectors.row(*item));
+                }
             }
             for (place, item) in items.iter().enumerate() {
                 let others = if training.ordered { place } else { items.len() - 1 };
@@ -237,7 +249,9 @@ impl Squares {
                     came.extend(vectors.row(*item));
                 }
                 if training.ordered {
-                    history.iter_mut().for_each(|value| *value *= decay);
+                    for value in &mut history {
+                        *value *= decay;
+                    }
                     add(&mut history, 1.0, vectors.row(*item));
                 }
             }
@@ -257,7 +271,9 @@ impl Squares {
         // The items were added twice, once with each half's behaviour.
         let mut items = self.items;
         for row in 0..width {
-            items.row_mut(row).iter_mut().for_each(|value| *value /= 2.0);
+            for value in items.row_mut(row) {
+                *value /= 2.0;
+            }
         }
         let mut map = from.times(&ridge(items, RIDGE.1));
         let mean = (0..width).map(|at| map.row(at)[at]).sum::<f32>() / width.max(1) as f32;

@@ -106,14 +106,20 @@ impl CrossDomain {
     /// Marks a share of those who are in both domains.
     fn hidden(&self, n_users: usize, source: &[(u32, u32)], target: &[(u32, u32)]) -> Vec<bool> {
         let (mut in_source, mut in_target) = (vec![false; n_users], vec![false; n_users]);
-        source.iter().for_each(|(user, _)| in_source[*user as usize] = true);
-        target.iter().for_each(|(user, _)| in_target[*user as usize] = true);
+        for (user, _) in source {
+            in_source[*user as usize] = true;
+        }
+        for (user, _) in target {
+            in_target[*user as usize] = true;
+        }
         let mut both: Vec<usize> =
             (0..n_users).filter(|user| in_source[*user] && in_target[*user]).collect();
         both.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed));
         both.truncate((both.len() as f64 * self.hide).round() as usize);
         let mut hidden = vec![false; n_users];
-        both.into_iter().for_each(|user| hidden[user] = true);
+        for user in both {
+            hidden[user] = true;
+        }
         hidden
     }
 }

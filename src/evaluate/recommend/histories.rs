@@ -13,7 +13,7 @@ use super::task::{Case, Holdout, Pool, Task};
 use crate::model::{Interactions, Training};
 
 /// What a line says.
-struct History {
+struct Past {
     user: String,
     history: Vec<String>,
     target: String,
@@ -85,7 +85,7 @@ pub(super) fn read(
     Ok(Task { training, cases, holdout: Holdout::Last })
 }
 
-fn parse(path: &Path) -> Result<Vec<History>, EvaluateError> {
+fn parse(path: &Path) -> Result<Vec<Past>, EvaluateError> {
     let mut rows = Vec::new();
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next()? {
@@ -98,7 +98,7 @@ fn parse(path: &Path) -> Result<Vec<History>, EvaluateError> {
             let expected = r#"expected {"user": …, "history": […], "target": …}"#;
             return Err(lines.wrong(expected));
         };
-        rows.push(History { user, history: history.iter().filter_map(text).collect(), target });
+        rows.push(Past { user, history: history.iter().filter_map(text).collect(), target });
     }
     Ok(rows)
 }
