@@ -12,6 +12,8 @@ mod convert;
 mod crash;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/embedding.rs"]
+mod embedding;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/loads.rs"]

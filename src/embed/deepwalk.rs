@@ -3,12 +3,13 @@
 //! Perozzi, Al-Rfou & Skiena, "`DeepWalk`: online learning of social representations", KDD 2014; by
 //! negative sampling (see [`super::sgns`]) in place of their hierarchical softmax.
 
+use super::prone::SPREAD;
 use super::{Entry, Knob, sgns};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "deepwalk",
     about: "skip-grams of uniform walks",
-    knobs: &[WALKS, LENGTH, WINDOW, EPOCHS, RATE],
+    knobs: &[WALKS, LENGTH, WINDOW, EPOCHS, RATE, SPREAD],
     train: sgns::train,
 };
 

@@ -8,7 +8,7 @@ const STEPS: usize = 50;
 /// Halvings of a step that leads uphill.
 const HALVINGS: usize = 20;
 /// A step that gains less of the loss than this share is the last.
-const ENOUGH: f64 = 1e-7;
+const ENOUGH: f64 = 1e-5;
 
 /// Rows with a 1 at the end, each padded with zeros to a multiple of sixteen.
 pub struct Features {

@@ -5,9 +5,11 @@
 //! blocks that threads own by turns, sums are added in a fixed order, and what is drawn depends on the
 //! seed and the place alone.
 
+mod change;
 mod deepwalk;
 mod lanes;
 mod logistic;
+mod nearest;
 mod node2vec;
 mod noise;
 mod prone;
@@ -20,7 +22,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
+pub use change::{Drift, drift, row_of_new};
 pub use logistic::{Features, Logistic};
+pub use nearest::{Near, NearestRows};
 pub use table::{EmbeddingTable, TableError};
 
 use crate::graph::CompactGraph;

@@ -3,6 +3,7 @@
 //! Grover & Leskovec, "node2vec: scalable feature learning for networks", KDD 2016.
 
 use super::deepwalk::{EPOCHS, LENGTH, RATE, WALKS, WINDOW};
+use super::prone::SPREAD;
 use super::{Entry, Knob, sgns};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -14,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         WINDOW,
         EPOCHS,
         RATE,
+        SPREAD,
         Knob {
             name: "p",
             about: "how unlikely a walk is to go back",

@@ -39,7 +39,7 @@ impl Noise {
     #[inline]
     pub(super) fn draw(&self, random: &mut SplitMix64) -> u32 {
         let drawn = random.next_u64();
-        let slot = ((drawn >> 32) * self.slots.len() as u64 >> 32) as u32;
+        let slot = (((drawn >> 32) * self.slots.len() as u64) >> 32) as u32;
         let (share, other) = self.slots[slot as usize];
         if (drawn as u32) < share { slot } else { other }
     }

@@ -29,22 +29,22 @@ pub(super) const ENTRY: Entry = Entry {
             default: 2.0,
             range: (0.0, 50.0),
         },
-        Knob {
-            name: "order",
-            about: "terms of the spreading; 0 for none",
-            default: 5.0,
-            range: (0.0, 50.0),
-        },
-        Knob {
-            name: "mu",
-            about: "middle of the band of the spectrum",
-            default: 0.2,
-            range: (-2.0, 2.0),
-        },
-        Knob { name: "theta", about: "how sharp the band is", default: 0.5, range: (1e-3, 10.0) },
+        Knob { default: 5.0, ..SPREAD },
     ],
     train,
 };
+
+/// Rows of any model can be spread.
+pub(super) const SPREAD: Knob = Knob {
+    name: "spread",
+    about: "terms of the spreading over the graph's spectrum; 0 for none",
+    default: 0.0,
+    range: (0.0, 50.0),
+};
+
+/// The middle of the band of the spectrum, and how sharp it is: those of the authors' program.
+const MU: f32 = 0.2;
+const THETA: f64 = 0.5;
 
 /// Columns of the random basis beyond those that are asked for, at least.
 const SPARE: usize = 8;
@@ -62,7 +62,7 @@ fn train(
     if (0..neighbors.n_nodes()).all(|node| neighbors.degree(node) == 0) {
         return Err(EmbedError::NoEdges);
     }
-    let (powers, order) = (params.count("powers"), params.count("order"));
+    let (powers, order) = (params.count("powers"), params.count("spread"));
     let of = powers + order + 2;
     let mut done = 0;
     let mut tell = || {
@@ -72,7 +72,7 @@ fn train(
     let width = params.dim.next_multiple_of(LANES);
     let mut rows = factors(&neighbors, params, powers, width, &mut tell);
     if order > 0 {
-        rows = spread(&neighbors, &rows, params, order, width, &mut tell);
+        rows = spread(&neighbors, &rows, order, width, &mut tell);
     }
     tell();
     Ok(rows.par_chunks(width).flat_map_iter(|row| row[..params.dim].iter().copied()).collect())
@@ -126,17 +126,15 @@ fn factors(
     rows
 }
 
-/// Passes rows through a band of the spectrum: `[nodes, width]`.
-fn spread(
+/// Passes rows through a band of the spectrum, by so many terms: `[nodes, width]`, rows of length 1.
+pub(super) fn spread(
     neighbors: &Neighbors,
     rows: &[f32],
-    params: &Params,
     order: usize,
     width: usize,
     tell: &mut impl FnMut(),
 ) -> Vec<f32> {
     let n = neighbors.n_nodes();
-    let (mu, theta) = (params.get("mu") as f32, params.get("theta"));
     // Every node is its own neighbor too.
     let share: Vec<f32> = (0..n).map(|node| 1.0 / (neighbors.degree(node) as f32 + 1.0)).collect();
     let zeros = vec![0.0; n];
@@ -146,7 +144,7 @@ fn spread(
         sums.par_chunks_mut(width).zip(x.par_chunks(width)).zip(&share).for_each(
             |((sums, x), share)| {
                 for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = (1.0 - mu - share) * x - *sum;
+                    *sum = (1.0 - MU - share) * x - *sum;
                 }
             },
         );
@@ -156,7 +154,7 @@ fn spread(
     let mut last = shifted(&shifted(rows));
     combine(&mut last, &[(0.5, None), (-1.0, Some(rows))]);
     let mut kept = rows.to_vec();
-    let weight = |term: usize| bessel(term, theta) as f32;
+    let weight = |term: usize| bessel(term, THETA) as f32;
     combine(&mut kept, &[(weight(0), None), (-2.0 * weight(1), Some(&last))]);
     tell();
     for term in 2..order {
@@ -228,7 +226,7 @@ fn normalize(rows: &mut [f32], width: usize) {
     });
 }
 
-/// The modified Bessel function of the first kind, I_n(x), by its series.
+/// The modified Bessel function of the first kind, *I(n, x)*, by its series.
 fn bessel(n: usize, x: f64) -> f64 {
     let mut term = (1..=n).fold(1.0, |term, k| term * x / 2.0 / k as f64);
     let mut sum = 0.0;

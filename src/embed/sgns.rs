@@ -9,7 +9,7 @@
 //! # Source
 //! Mikolov et al., "Distributed representations of words and phrases", NIPS 2013, section 2.2; blocks
 //! after Zhu et al., "`GraphVite`", WWW 2019, section 3.2, and Lerer et al., "`PyTorch-BigGraph`", `SysML`
-//! 2019, section 4.1; shared negatives after Ji et al., "Parallelizing Word2Vec", 2016.
+//! 2019, section 4.1; shared negatives after Ji et al., "Parallelizing `Word2Vec`", 2016.
 
 use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
@@ -17,6 +17,8 @@ use rayon::prelude::*;
 
 use super::lanes::{Block, Isa, LANES, Work, blocks, blocks_mut, prefetch, run};
 use super::noise::Noise;
+use super::prone::spread;
+use super::sparse::Neighbors;
 use super::{EmbedError, Params, Progress};
 use crate::graph::CompactGraph;
 use crate::traverse::{Budget, WalkParams, Walker};
@@ -130,7 +132,13 @@ pub(super) fn train(
         trainer.learn(&parts?, step, rate as f32);
         progress(Progress { done: step + 1, of });
     }
-    Ok(trainer.finish(&layout, &degrees, params.dim))
+    let terms = params.count("spread");
+    if terms == 0 {
+        return Ok(trainer.finish(&layout, &degrees, params.dim));
+    }
+    let rows = trainer.finish(&layout, &degrees, width);
+    let rows = spread(&Neighbors::new(graph), &rows, terms, width, &mut || ());
+    Ok(rows.par_chunks(width).flat_map_iter(|row| row[..params.dim].iter().copied()).collect())
 }
 
 /// Edges of every node, in and out.
@@ -168,7 +176,7 @@ fn pairs(
             *slot = layout.slots[*node as usize];
         }
         for (at, &center) in slots.iter().enumerate() {
-            let reach = 1 + ((random.next_u64() >> 32) * window as u64 >> 32) as usize;
+            let reach = 1 + (((random.next_u64() >> 32) * window as u64) >> 32) as usize;
             let near = at.saturating_sub(reach)..(at + reach + 1).min(length);
             for (_, &context) in near.clone().zip(&slots[near]).filter(|(place, _)| *place != at) {
                 let bucket = (context & mask) as usize * n_blocks + (center & mask) as usize;

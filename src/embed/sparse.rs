@@ -215,23 +215,23 @@ pub(super) fn eigen(mut matrix: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
         if off <= 1e-22 * size {
             break;
         }
-        for p in 0..n {
-            for q in p + 1..n {
-                let apq = matrix[p * n + q];
-                if apq == 0.0 {
+        for upper in 0..n {
+            for lower in upper + 1..n {
+                let entry = matrix[upper * n + lower];
+                if entry == 0.0 {
                     continue;
                 }
-                let theta = (matrix[q * n + q] - matrix[p * n + p]) / (2.0 * apq);
-                let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-                let c = 1.0 / (t * t + 1.0).sqrt();
-                let turn = (c, t * c);
-                rotate(&mut matrix, n, (p, q), turn);
+                let theta = (matrix[lower * (n + 1)] - matrix[upper * (n + 1)]) / (2.0 * entry);
+                let tan = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
+                let cos = 1.0 / (tan * tan + 1.0).sqrt();
+                let sin = tan * cos;
+                rotate(&mut matrix, n, (upper, lower), (cos, sin));
                 for row in matrix.chunks_exact_mut(n) {
-                    let (a, b) = (row[p], row[q]);
-                    row[p] = turn.0 * a - turn.1 * b;
-                    row[q] = turn.1 * a + turn.0 * b;
+                    let (one, other) = (row[upper], row[lower]);
+                    row[upper] = cos * one - sin * other;
+                    row[lower] = sin * one + cos * other;
                 }
-                rotate(&mut vectors, n, (p, q), turn);
+                rotate(&mut vectors, n, (upper, lower), (cos, sin));
             }
         }
     }
@@ -248,10 +248,10 @@ pub(super) fn eigen(mut matrix: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Turns two rows of a matrix against each other.
-fn rotate(matrix: &mut [f64], n: usize, (p, q): (usize, usize), (c, s): (f64, f64)) {
-    let (before, after) = matrix.split_at_mut(q * n);
-    for (a, b) in before[p * n..(p + 1) * n].iter_mut().zip(&mut after[..n]) {
-        (*a, *b) = (c * *a - s * *b, s * *a + c * *b);
+fn rotate(matrix: &mut [f64], n: usize, (upper, lower): (usize, usize), (cos, sin): (f64, f64)) {
+    let (before, after) = matrix.split_at_mut(lower * n);
+    for (a, b) in before[upper * n..(upper + 1) * n].iter_mut().zip(&mut after[..n]) {
+        (*a, *b) = (cos * *a - sin * *b, sin * *a + cos * *b);
     }
 }
 

@@ -16,10 +16,9 @@ use crate::graph::NodeIndex;
 /// Learn a row of numbers for every node, near those of related nodes
 #[derive(clap::Args)]
 #[command(after_help = models(), after_long_help = models())]
-#[group(id = "input", required = true, args = ["edges", "store"])]
 pub(super) struct Args {
     /// Files of edges: .parquet with columns src and dst, else text, packed where it ends in .gz
-    #[arg(long, num_args = 1.., value_name = "FILE")]
+    #[arg(long, num_args = 1.., required_unless_present = "store", value_name = "FILE")]
     edges: Vec<PathBuf>,
     /// Folder of the store whose graph to learn, in place of files
     #[arg(long, value_name = "DIR", conflicts_with = "edges")]
