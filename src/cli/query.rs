@@ -31,7 +31,7 @@ pub(super) struct Args {
 #[derive(Subcommand)]
 enum Question {
     Interests(Interests),
-    Recommend(recommend::Recommend),
+    Recommend(Box<recommend::Recommend>),
     Explain(Explain),
     Paths(Paths),
     Similar(Similar),

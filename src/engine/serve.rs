@@ -81,7 +81,7 @@ impl Engine {
             }
         }
         params.method = recommend::by_name(&params.method)?.name.to_owned();
-        let request_id = self.request_id(request);
+        let request_id = request_id(request);
         let id = recommendation_id(&user.name, &request_id);
         let rules = &request.rules;
         let shows = !request.preview && moment.as_of.is_none() && moment.masked.is_empty();
@@ -123,15 +123,15 @@ impl Engine {
         }
         Ok(served)
     }
+}
 
-    /// The request's id, or one that no other request has.
-    fn request_id(&self, request: &ServeRequest) -> String {
-        if !request.request_id.is_empty() {
-            return request.request_id.clone();
-        }
-        let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{}-{number}", request.now.millis(), std::process::id())
+/// The request's id, or one that no other request has.
+fn request_id(request: &ServeRequest) -> String {
+    if !request.request_id.is_empty() {
+        return request.request_id.clone();
     }
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{}-{number}", request.now.millis(), std::process::id())
 }
 
 fn recommendation_id(user: &str, request_id: &str) -> String {

@@ -76,7 +76,7 @@ fn item() -> String {
     NodeKind::Item.name().to_owned()
 }
 
-fn time_to<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+fn time_to<S: Serializer>(at: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(at)
 }
 

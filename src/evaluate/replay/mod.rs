@@ -40,6 +40,9 @@ pub struct Target {
     pub items: BTreeMap<String, f64>,
 }
 
+/// What another policy would show, by answer and place.
+type ByPlace<'a> = HashMap<(&'a str, usize), &'a BTreeMap<String, f64>>;
+
 /// What replay found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Replay {
@@ -72,7 +75,7 @@ pub fn replay(
     for Reward { recommendation_id, id, reward } in rewards {
         *gained.entry((recommendation_id, id)).or_default() += reward;
     }
-    let targets: Option<HashMap<(&str, usize), &BTreeMap<String, f64>>> = targets.map(|targets| {
+    let targets: Option<ByPlace<'_>> = targets.map(|targets| {
         targets
             .iter()
             .map(|one| ((one.recommendation_id.as_str(), one.place), &one.items))

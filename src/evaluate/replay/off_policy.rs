@@ -172,7 +172,7 @@ fn check(decision: &Decision, request: usize) -> Result<(), OffPolicyError> {
     }
     let sum: f64 = target.iter().map(|(_, probability)| probability).sum();
     let bad = target.iter().any(|(_, probability)| !(0.0..=1.0 + 1e-9).contains(probability));
-    if bad || !((sum - 1.0).abs() <= 1e-6) {
+    if bad || sum.is_nan() || (sum - 1.0).abs() > 1e-6 {
         return Err(OffPolicyError::Target { request, sum });
     }
     if !reward.is_finite() {
