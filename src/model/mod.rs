@@ -6,7 +6,7 @@
 
 mod bpr;
 mod cascade;
-mod click;
+
 mod co_visit;
 mod content;
 mod dense;
@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
-pub use click::{Click, Labelled};
+
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::{Neighbors, distinct};

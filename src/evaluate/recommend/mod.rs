@@ -6,7 +6,6 @@
 
 mod best;
 mod cross_domain;
-mod ctr;
 mod files;
 mod histories;
 mod items;
@@ -26,7 +25,6 @@ use crate::model::ModelError;
 
 pub use best::{best, best_among};
 pub use cross_domain::CrossDomain;
-pub use ctr::{ClickMeasures, Ctr, CtrTask};
 pub use files::Ids;
 pub use metric::{Cold, Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};
