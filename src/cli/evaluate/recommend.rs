@@ -11,7 +11,7 @@ use super::temporal;
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
+    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
     tune,
 };
 use crate::model::{self, Entry, Model, Params};
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// What the files are and what is ranked
     #[arg(long, value_enum, value_name = "NAME")]
     protocol: Protocol,
-    /// What to fit to: split
+    /// What to fit to: split. Rows of user, item and 0 or 1: clicks
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
     /// What to find: split, behaviors
@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Each user's items, oldest first: leave-one-out
     #[arg(long, value_name = "FILE")]
     sequences: Option<PathBuf>,
+    /// What is known of items, an item, a relation and a tail a line: clicks
+    #[arg(long, value_name = "FILE")]
+    triples: Option<PathBuf>,
     /// Items' attributes: a JSON object of lists by item, or an item and an attribute a line
     #[arg(long, value_name = "FILE")]
     attributes: Option<PathBuf>,
@@ -113,6 +116,8 @@ enum Protocol {
     CrossDomain,
     /// The events of a store: what came after a moment is to be found.
     Temporal,
+    /// Whether users did items: rows with 1 or 0, parted at random.
+    Clicks,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -187,6 +192,9 @@ impl Args {
         if self.k == 0 {
             bail!("--k must be at least 1");
         }
+        if self.protocol == Protocol::Clicks {
+            return self.clicks(out);
+        }
         let (task, again) = match self.protocol {
             Protocol::Temporal => {
                 let store = self.store.as_deref().context("this protocol needs --store")?;
@@ -219,6 +227,27 @@ impl Args {
                     self.table(out, row, beside)?;
                 }
             }
+        }
+        Ok(ExitCode::Done)
+    }
+
+    /// Area under the curve and F1 of whether users did items, from their history and what is known of these.
+    fn clicks(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        let pairs = self.train.as_ref().context("this protocol needs --train")?;
+        let metrics = Clicks::read(pairs, self.triples.as_ref())?.evaluate(self.seed)?;
+        match self.output.output {
+            Output::Json => write_json(
+                out,
+                &json!({
+                    "protocol": "clicks", "seed": self.seed, "auc": metrics.auc, "f1": metrics.f1,
+                    "f1_tuned": metrics.f1_tuned, "n_pairs": metrics.n_pairs,
+                }),
+            )?,
+            Output::Text => writeln!(
+                out,
+                "auc {:.4}  f1 {:.4}  f1 at a tuned threshold {:.4}  pairs {}",
+                metrics.auc, metrics.f1, metrics.f1_tuned, metrics.n_pairs
+            )?,
         }
         Ok(ExitCode::Done)
     }
@@ -298,7 +327,7 @@ impl Args {
                 }
                 .read()?
             }
-            Protocol::Temporal => bail!("this protocol's data is a store"),
+            Protocol::Temporal | Protocol::Clicks => bail!("this protocol's data is not a task"),
         })
     }
 
