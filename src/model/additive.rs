@@ -89,8 +89,11 @@ fn solve(matrix: &mut [f64], right: &mut [f64]) {
             let products: f64 =
                 (0..column).map(|at| matrix[row * n + at] * matrix[column * n + at]).sum();
             let rest = matrix[row * n + column] - products;
-            matrix[row * n + column] =
-                if row == column { rest.max(1e-12).sqrt() } else { rest / matrix[column * n + column] };
+            matrix[row * n + column] = if row == column {
+                rest.max(1e-12).sqrt()
+            } else {
+                rest / matrix[column * n + column]
+            };
         }
     }
     for row in 0..n {

@@ -103,9 +103,10 @@ impl Cascade {
                 strongest[at] = strongest[at].max(self.weights[usize::from(act.behavior)]);
             }
         }
-        let faded = places.iter().zip(strongest).map(|((item, place), weight)| {
-            (*item, weight * self.recency.powi(*place as i32))
-        });
+        let faded = places
+            .iter()
+            .zip(strongest)
+            .map(|((item, place), weight)| (*item, weight * self.recency.powi(*place as i32)));
         faded.collect()
     }
 }
@@ -171,7 +172,10 @@ mod tests {
         let params = ENTRY.defaults().with("share", 1.0).with("recency", 0.5);
         // User 1's last item is 2, which brings 1/2 to item 0; item 0 before it brings half of 1/6.
         let scores = scores(1, &params);
-        assert!((scores[0] - 0.5).abs() < 1e-6 && (scores[2] - 0.5 / 6.0).abs() < 1e-6, "{scores:?}");
+        assert!(
+            (scores[0] - 0.5).abs() < 1e-6 && (scores[2] - 0.5 / 6.0).abs() < 1e-6,
+            "{scores:?}"
+        );
     }
 
     #[test]

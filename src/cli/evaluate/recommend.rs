@@ -239,14 +239,14 @@ impl Args {
             Output::Json => write_json(
                 out,
                 &json!({
-                    "protocol": "clicks", "seed": self.seed, "auc": metrics.auc, "f1": metrics.f1,
-                    "f1_tuned": metrics.f1_tuned, "n_pairs": metrics.n_pairs,
+                    "protocol": "clicks", "seed": self.seed, "auc": metrics.auc,
+                    "auc_within": metrics.auc_within, "f1": metrics.f1, "f1_tuned": metrics.f1_tuned, "n_pairs": metrics.n_pairs,
                 }),
             )?,
             Output::Text => writeln!(
                 out,
-                "auc {:.4}  f1 {:.4}  f1 at a tuned threshold {:.4}  pairs {}",
-                metrics.auc, metrics.f1, metrics.f1_tuned, metrics.n_pairs
+                "auc {:.4}  auc within users {:.4}  f1 {:.4}  f1 at a tuned threshold {:.4}  pairs {}",
+                metrics.auc, metrics.auc_within, metrics.f1, metrics.f1_tuned, metrics.n_pairs
             )?,
         }
         Ok(ExitCode::Done)
