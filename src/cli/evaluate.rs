@@ -1,5 +1,6 @@
 //! `predilect evaluate`: how good a model is on labelled texts.
 
+mod clicks;
 mod recommend;
 mod temporal;
 

@@ -7,11 +7,11 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::temporal;
+use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
+    Behaviors, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best, evaluate, explained,
     tune,
 };
 use crate::model::{self, Entry, Model, Params};
@@ -193,7 +193,8 @@ impl Args {
             bail!("--k must be at least 1");
         }
         if self.protocol == Protocol::Clicks {
-            return self.clicks(out);
+            let pairs = self.train.as_ref().context("this protocol needs --train")?;
+            return clicks::run(pairs, self.triples.as_ref(), self.seed, &self.output, out);
         }
         let (task, again) = match self.protocol {
             Protocol::Temporal => {
@@ -227,27 +228,6 @@ impl Args {
                     self.table(out, row, beside)?;
                 }
             }
-        }
-        Ok(ExitCode::Done)
-    }
-
-    /// Area under the curve and F1 of whether users did items, from their history and what is known of these.
-    fn clicks(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        let pairs = self.train.as_ref().context("this protocol needs --train")?;
-        let metrics = Clicks::read(pairs, self.triples.as_ref())?.evaluate(self.seed)?;
-        match self.output.output {
-            Output::Json => write_json(
-                out,
-                &json!({
-                    "protocol": "clicks", "seed": self.seed, "auc": metrics.auc,
-                    "auc_within": metrics.auc_within, "f1": metrics.f1, "f1_tuned": metrics.f1_tuned, "n_pairs": metrics.n_pairs,
-                }),
-            )?,
-            Output::Text => writeln!(
-                out,
-                "auc {:.4}  auc within users {:.4}  f1 {:.4}  f1 at a tuned threshold {:.4}  pairs {}",
-                metrics.auc, metrics.auc_within, metrics.f1, metrics.f1_tuned, metrics.n_pairs
-            )?,
         }
         Ok(ExitCode::Done)
     }
