@@ -4,6 +4,7 @@
 //! adding a method costs just that. What can be tuned about a method are its [`Knob`]s, so that a
 //! search over them needs to know nothing of the method.
 
+mod additive;
 mod bpr;
 mod cascade;
 
@@ -33,7 +34,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
-
+pub use additive::Additive;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::{Neighbors, distinct};

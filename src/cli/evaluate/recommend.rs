@@ -11,7 +11,7 @@ use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, CrossDomain, Ctr, Layout, LeaveOneOut, Metrics, Split, Task, best, best_among,
+    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best_among,
     evaluate, explained, tune,
 };
 use crate::model::{self, Entry, Model, Params};
@@ -206,7 +206,8 @@ impl Args {
         if self.protocol == Protocol::Ctr {
             let ratings = self.ratings.clone().context("this protocol needs --ratings")?;
             let asked = clicks::Asked {
-                ctr: Ctr { ratings, graph: self.kg.clone(), seed: self.seed },
+                clicks: Clicks::read(&ratings, self.kg.as_ref())?,
+                seed: self.seed,
                 method: &self.method,
                 beside: &self.beside,
                 k: self.k,

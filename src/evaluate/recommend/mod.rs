@@ -5,6 +5,7 @@
 //! is to fit to, never on the cases; [`best`] adds the best methods up.
 
 mod best;
+mod clicks;
 mod cross_domain;
 mod files;
 mod histories;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use crate::model::ModelError;
 
 pub use best::{best, best_among};
+pub use clicks::{CLICK_METHODS, ClickMetrics, Clicks, RANK_METHODS};
 pub use cross_domain::CrossDomain;
 pub use files::Ids;
 pub use metric::{Cold, Metrics, Summary};
