@@ -1,8 +1,9 @@
-//! `predilect evaluate`: how good a model is on labelled texts.
+//! `predilect evaluate`: how good models are, on labelled texts and on what people did.
 
-mod embedding;
 mod clicks;
+mod embedding;
 mod recommend;
+mod row;
 mod temporal;
 
 use std::collections::BTreeSet;
@@ -31,7 +32,7 @@ pub(super) struct Args {
 enum What {
     Embedding(embedding::Args),
     Extract(ExtractArgs),
-    Recommend(recommend::Args),
+    Recommend(Box<recommend::Args>),
 }
 
 impl Args {

@@ -3,8 +3,8 @@
 //!
 //! Source: Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008,
 //! with the objective and the frequency-scaled regularisation of Rendle, Krichene, Zhang & Koren,
-//! "Revisiting the performance of iALS on item recommendation benchmarks", RecSys 2022 (equations 2
-//! and 3), solved by a few steps of conjugate gradients (Takács, Pilászy & Tikk, RecSys 2011).
+//! "Revisiting the performance of iALS on item recommendation benchmarks", `RecSys` 2022 (equations 2
+//! and 3), solved by a few steps of conjugate gradients (Takács, Pilászy & Tikk, `RecSys` 2011).
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -104,7 +104,7 @@ fn times(left: &Sparse, right: &Dense) -> Dense {
 /// the columns are not nearly dependent.
 ///
 /// # Source
-/// Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, "Roundoff error analysis of the CholeskyQR2 algorithm",
+/// Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, "Roundoff error analysis of the `CholeskyQR2` algorithm",
 /// Electronic Transactions on Numerical Analysis 2015.
 fn orthonormal(columns: &Dense) -> Dense {
     let mut basis = columns.clone();

@@ -7,12 +7,13 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::row::{Row, table};
 use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Metrics, Split, Task, best_among,
-    evaluate, explained, tune,
+    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Split, Task, best_among, evaluate,
+    explained, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
@@ -188,16 +189,6 @@ fn parse_param(text: &str) -> Result<(String, f64), String> {
     Ok((name.to_owned(), value))
 }
 
-/// A method's figures.
-struct Row {
-    name: String,
-    params: Value,
-    metrics: Metrics,
-    explained: f64,
-    fit_s: (f64, Option<f64>),
-    rank_s: (f64, Option<f64>),
-}
-
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         if self.k == 0 {
@@ -206,7 +197,7 @@ impl Args {
         if self.protocol == Protocol::Ctr {
             let ratings = self.ratings.clone().context("this protocol needs --ratings")?;
             let asked = clicks::Asked {
-                clicks: Clicks::read(&ratings, self.kg.as_ref())?,
+                clicks: Clicks::read(&ratings, self.kg.as_deref())?,
                 seed: self.seed,
                 method: &self.method,
                 beside: &self.beside,
@@ -242,10 +233,10 @@ impl Args {
                 write_json(out, &answer)?;
             }
             Output::Text => {
-                self.table(out, &row, &beside)?;
+                table(out, &row, &beside)?;
                 if let Some((row, beside)) = &again {
                     writeln!(out, "\nwith what was done before:")?;
-                    self.table(out, row, beside)?;
+                    table(out, row, beside)?;
                 }
             }
         }
@@ -267,25 +258,6 @@ impl Args {
             }
         }
         Ok(rows)
-    }
-
-    fn table(&self, out: &mut dyn Write, row: &Row, beside: &[Row]) -> anyhow::Result<()> {
-        let k = self.k;
-        writeln!(
-            out,
-            "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9}   ± recall  cases {}",
-            "method",
-            format!("recall@{k}"),
-            format!("prec@{k}"),
-            format!("ndcg@{k}"),
-            format!("mrr@{k}"),
-            "coverage",
-            row.metrics.n_cases
-        )?;
-        for row in std::iter::once(row).chain(beside) {
-            row.text(out)?;
-        }
-        Ok(writeln!(out, "{}: {}", row.name, row.params)?)
     }
 
     fn task(&self) -> anyhow::Result<Task> {
@@ -381,42 +353,5 @@ impl Args {
         let rank_s = watch.stop();
         let explained = explained(model, task, self.k);
         Row { name: name.to_owned(), params, metrics, explained, fit_s, rank_s }
-    }
-}
-
-impl Row {
-    fn json(&self) -> Value {
-        let of = &self.metrics;
-        json!({
-            "method": self.name, "params": self.params, "k": of.k, "n_cases": of.n_cases,
-            "recall": of.recall.mean, "precision": of.precision.mean, "hr": of.hr.mean,
-            "ndcg": of.ndcg.mean, "ndcg_uncut": of.ndcg_uncut.mean, "map": of.map.mean,
-            "mrr": of.mrr.mean,
-            "within": {
-                "recall": of.recall.within, "precision": of.precision.within, "hr": of.hr.within,
-                "ndcg": of.ndcg.within, "ndcg_uncut": of.ndcg_uncut.within, "map": of.map.within,
-                "mrr": of.mrr.within,
-            },
-            "coverage": of.coverage, "novelty": of.novelty, "diversity": of.diversity,
-            "popularity_bias": of.popularity_bias, "explained": self.explained,
-            "cold_items": of.cold,
-            "fit_wall_s": self.fit_s.0, "fit_cpu_s": self.fit_s.1,
-            "users_per_cpu_s": self.rank_s.1.map(|s| of.n_cases as f64 / s.max(1e-9)),
-        })
-    }
-
-    fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let of = &self.metrics;
-        Ok(writeln!(
-            out,
-            "{:<14} {:>9.4} {:>9.4} {:>9.4} {:>9.4} {:>9.4}   {:.4}",
-            self.name,
-            of.recall.mean,
-            of.precision.mean,
-            of.ndcg.mean,
-            of.mrr.mean,
-            of.coverage,
-            of.recall.within
-        )?)
     }
 }

@@ -9,7 +9,7 @@
 //! Protocol: Wang, Zhao, Xie, Li & Guo, "Knowledge graph convolutional networks for recommender
 //! systems", WWW 2019, section 4.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -76,7 +76,7 @@ impl Clicks {
     ///
     /// # Errors
     /// [`EvaluateError::Read`], [`EvaluateError::Line`], [`EvaluateError::NoCases`].
-    pub fn read(pairs: &PathBuf, triples: Option<&PathBuf>) -> Result<Self, EvaluateError> {
+    pub fn read(pairs: &Path, triples: Option<&Path>) -> Result<Self, EvaluateError> {
         let (mut users, mut items) = (Ids::default(), Ids::default());
         let mut read = Vec::new();
         let mut lines = Lines::open(pairs)?;
@@ -93,7 +93,7 @@ impl Clicks {
         }
         if read.len() < 2 * FOLDS {
             let remedy = "give lines of user, item and 0 or 1";
-            return Err(EvaluateError::NoCases { path: pairs.clone(), remedy });
+            return Err(EvaluateError::NoCases { path: pairs.to_owned(), remedy });
         }
         let mut attributes = None;
         if let Some(path) = triples {
