@@ -10,6 +10,9 @@ use rayon::prelude::*;
 use super::slim::weighted;
 use super::{Dense, Entry, Knob, Model, ModelError, Neighbors, Params, Sparse, Training};
 
+/// Items above which a fit takes longer than minutes: it is left to who asks for it by name.
+const QUICK_ITEMS: usize = 20_480;
+
 /// Items above which the dense matrix takes too much room: 4 GiB.
 const MOST_ITEMS: usize = 32_768;
 
@@ -39,7 +42,7 @@ pub(super) const ENTRY: Entry = Entry {
             grid: &[0.0, 0.5],
         },
     ],
-    applies: |training| training.interactions.n_items() <= MOST_ITEMS,
+    applies: |training| training.interactions.n_items() <= QUICK_ITEMS,
     costly: |training| training.interactions.n_items() > FEW_ITEMS,
     fit,
 };

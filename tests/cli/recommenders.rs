@@ -148,7 +148,7 @@ fn a_store_gets_a_recommender_and_answers_by_it() {
     assert!(folder.path("store/recommender.json").is_file());
     let answer =
         folder.json("query recommend --store store --method fitted --user u0 --output json");
-    let results = answer["results"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let results = answer["recommendations"].as_array().unwrap_or_else(|| panic!("{answer}"));
     for result in results.iter().take(2) {
         let item: usize = result["item"].as_str().unwrap()[1..].parse().unwrap();
         assert!(item < 8, "{result}");

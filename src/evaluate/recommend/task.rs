@@ -95,9 +95,14 @@ impl Task {
     }
 
     /// Validation parts, each cut once more from the whole: several where the cut is random and a single
-    /// one would hold too few cases to tell what is better from what is lucky.
+    /// one would hold too few cases to tell what is better from what is lucky; and where it is a moment,
+    /// one of an earlier moment too, so that no single week decides.
     pub fn validations(&self, seed: u64) -> Vec<Self> {
         let first = self.validation(seed);
+        if let Holdout::Later(pool) = &self.holdout {
+            let earlier = first.later(pool);
+            return [first, earlier].into_iter().filter(|part| !part.cases.is_empty()).collect();
+        }
         let few = self.training.interactions.n_items() <= FEW_ITEMS;
         let random = few && matches!(self.holdout, Holdout::Share(_) | Holdout::Among(_));
         let n = if random { ENOUGH.div_ceil(first.cases.len().max(1)).min(PARTS) } else { 1 };
