@@ -142,19 +142,18 @@ fn weigh(validations: &[Task], methods: &[(&'static Entry, Tuned)], k: usize) ->
             if deviation > 0.0 { 1.0 / deviation as f32 } else { 0.0 }
         })
         .collect();
-    let measure = |weights: &[f32]| -> f64 {
+    let measure = |weights: &[f32]| -> Vec<f64> {
         let factors: Vec<f32> = weights.iter().zip(&scales).map(|(w, s)| w * s).collect();
-        let sum: f64 =
-            pooled.par_iter().map(|of| of.ndcg(&factors, k)).collect::<Vec<_>>().iter().sum();
-        sum / pooled.len().max(1) as f64
+        pooled.par_iter().map(|of| of.ndcg(&factors, k)).collect()
     };
-    let alone: Vec<f64> = (0..n).map(|method| measure(&unit(n, method))).collect();
+    let alone: Vec<f64> = (0..n).map(|method| mean(&measure(&unit(n, method)))).collect();
     let Some(start) = (0..n).max_by(|a, b| alone[*a].total_cmp(&alone[*b]).then(b.cmp(a))) else {
         return Weighed { factors: Vec::new(), ndcg: 0.0 };
     };
-    let (mut weights, mut reached) = (unit(n, start), alone[start]);
+    let mut weights = unit(n, start);
+    let mut reached = measure(&weights);
     for _ in 0..ROUNDS {
-        let before = reached;
+        let before = weights.clone();
         for method in 0..n {
             for weight in WEIGHTS {
                 let mut tried = weights.clone();
@@ -162,18 +161,31 @@ fn weigh(validations: &[Task], methods: &[(&'static Entry, Tuned)], k: usize) ->
                 if tried.iter().all(|weight| *weight == 0.0) {
                     continue;
                 }
-                let ndcg = measure(&tried);
-                if ndcg > reached * (1.0 + LEAST) {
-                    (weights, reached) = (tried, ndcg);
+                let found = measure(&tried);
+                if surpasses(&found, &reached) {
+                    (weights, reached) = (tried, found);
                 }
             }
         }
-        if reached == before {
+        if weights == before {
             break;
         }
     }
     let factors = weights.iter().zip(&scales).map(|(weight, scale)| weight * scale).collect();
-    Weighed { factors, ndcg: reached }
+    Weighed { factors, ndcg: mean(&reached) }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Whether cases do better than before by more than chance: by a standard error of the difference.
+fn surpasses(found: &[f64], before: &[f64]) -> bool {
+    let differences: Vec<f64> = found.iter().zip(before).map(|(new, old)| new - old).collect();
+    let gain = mean(&differences);
+    let squares: f64 = differences.iter().map(|value| (value - gain).powi(2)).sum();
+    let n = differences.len().max(1) as f64;
+    gain > LEAST * mean(before) && gain > squares.sqrt() / n
 }
 
 fn unit(n: usize, at: usize) -> Vec<f32> {

@@ -57,10 +57,10 @@ fn n_ranked(task: &Task, case: &Case) -> usize {
 }
 
 /// Cases whose answers are taken apart.
-const EXPLAINED: usize = 100;
+const EXPLAINED: usize = 20;
 
 /// Share of what `model` says of the first `k` items that single items of the history, and what
-/// everybody gets, explain; over the first hundred cases. 1 for linear models, up to rounding.
+/// everybody gets, explain; over the first twenty cases. 1 for linear models, up to rounding.
 pub fn explained(model: &dyn Model, task: &Task, k: usize) -> f64 {
     let n_items = task.training.interactions.n_items();
     let shares = task.cases.par_iter().take(EXPLAINED).map(|case| {
