@@ -163,8 +163,9 @@ impl Work for Curve<'_> {
     }
 }
 
-/// Solves `matrix · x = right` for a positive definite matrix, in place, by Cholesky's method.
-fn solve(matrix: &mut [f64], right: &mut [f64]) {
+/// Solves `matrix · x = right` in place by Cholesky's method; only the lower half of `matrix`, a positive
+/// definite one, is read.
+pub(crate) fn solve(matrix: &mut [f64], right: &mut [f64]) {
     let n = right.len();
     for row in 0..n {
         for column in 0..=row {

@@ -23,6 +23,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use change::{Drift, drift, row_of_new};
+pub(crate) use logistic::solve;
 pub use logistic::{Features, Logistic};
 pub use nearest::{Near, NearestRows};
 pub use table::{EmbeddingTable, TableError};

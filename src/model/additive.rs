@@ -7,6 +7,8 @@
 //! splines; fitted by Newton's method (Hastie, Tibshirani & Friedman, "The elements of statistical
 //! learning", 2nd edition, section 4.4.1).
 
+use crate::embed::solve;
+
 /// Where curves bend: scores are minus the logarithm of a share, so most lie below 7.
 const KNOTS: &[f64] = &[0.0, 0.5, 1.0, 2.0, 3.0, 4.5];
 
@@ -78,32 +80,6 @@ fn bent(row: &[f32], terms: &mut Vec<f64>) {
         terms.extend(KNOTS.iter().map(|knot| (f64::from(*score) - knot).max(0.0)));
     }
     terms.push(1.0);
-}
-
-/// Solves `matrix · x = right` in place by Cholesky's method; only the lower half of `matrix`, a
-/// positive definite one, is read.
-fn solve(matrix: &mut [f64], right: &mut [f64]) {
-    let n = right.len();
-    for row in 0..n {
-        for column in 0..=row {
-            let products: f64 =
-                (0..column).map(|at| matrix[row * n + at] * matrix[column * n + at]).sum();
-            let rest = matrix[row * n + column] - products;
-            matrix[row * n + column] = if row == column {
-                rest.max(1e-12).sqrt()
-            } else {
-                rest / matrix[column * n + column]
-            };
-        }
-    }
-    for row in 0..n {
-        let sum: f64 = (0..row).map(|at| matrix[row * n + at] * right[at]).sum();
-        right[row] = (right[row] - sum) / matrix[row * n + row];
-    }
-    for row in (0..n).rev() {
-        let sum: f64 = (row + 1..n).map(|at| matrix[at * n + row] * right[at]).sum();
-        right[row] = (right[row] - sum) / matrix[row * n + row];
-    }
 }
 
 #[cfg(test)]

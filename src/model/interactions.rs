@@ -2,6 +2,9 @@
 
 use super::Sparse;
 
+/// Seconds of a day.
+pub(super) const DAY: f64 = 86_400.0;
+
 /// One interaction of a user with an item.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Act {

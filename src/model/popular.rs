@@ -1,9 +1,7 @@
 //! What everybody does: how many users did the behaviour to predict, the later the more.
 
+use super::interactions::DAY;
 use super::{Act, Entry, Knob, Model, ModelError, Params, Query, Training};
-
-/// Seconds of a day.
-const DAY: f64 = 86_400.0;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "popular",

@@ -1,9 +1,7 @@
 //! What the user did before, the oftener and the later the more: the floor where things are done again.
 
+use super::interactions::DAY;
 use super::{Entry, Knob, Model, ModelError, Params, Query, Training};
-
-/// Seconds of a day.
-const DAY: f64 = 86_400.0;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "repeat",
