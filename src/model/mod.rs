@@ -6,8 +6,8 @@
 
 mod additive;
 mod bpr;
+mod bspm;
 mod cascade;
-
 mod co_visit;
 mod content;
 mod dense;
@@ -90,6 +90,15 @@ pub trait Model: Send + Sync {
     ///
     /// Scores compare within one query.
     fn score(&self, query: &Query<'_>, scores: &mut [f32]);
+
+    /// Adds the scores of every item for each of `queries` to `scores`, zeros `[queries, n_items]`: as
+    /// [`score`](Self::score) does, to the bit, but faster where queries share work.
+    fn score_all(&self, queries: &[Query<'_>], scores: &mut [f32]) {
+        let n_items = scores.len() / queries.len().max(1);
+        for (query, scores) in queries.iter().zip(scores.chunks_exact_mut(n_items.max(1))) {
+            self.score(query, scores);
+        }
+    }
 }
 
 /// Something about a method that can be set.
@@ -176,6 +185,7 @@ pub const MODELS: &[Entry] = &[
     ease::ENTRY,
     slim::ENTRY,
     low_pass::ENTRY,
+    bspm::ENTRY,
     ials::ENTRY,
     bpr::ENTRY,
     repeat::ENTRY,

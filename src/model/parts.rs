@@ -2,6 +2,9 @@
 
 use super::{Act, Model, Query};
 
+/// Histories that are scored at once.
+const AT_ONCE: usize = 16;
+
 /// Scores of some items, taken apart by the history's items.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
@@ -23,24 +26,31 @@ impl Parts {
     /// # Complexity
     /// A scoring for each distinct item of the history.
     pub fn of(model: &dyn Model, query: &Query<'_>, items: &[u32], n_items: usize) -> Self {
-        let mut all = vec![0.0; n_items];
-        let mut scores = |acts: &[Act]| -> Vec<f32> {
-            all.fill(0.0);
-            model.score(&Query { user: query.user, acts }, &mut all);
-            items.iter().map(|item| all[*item as usize]).collect()
-        };
-        let whole = scores(query.acts);
-        let masked = |mask: &dyn Fn(u32) -> bool| -> Vec<Act> {
-            let mask = |act: &Act| if mask(act.item) { Act { value: 0.0, ..*act } } else { *act };
-            query.acts.iter().map(mask).collect()
-        };
-        let base = scores(&masked(&|_| true));
         let mut history: Vec<u32> =
             query.acts.iter().filter(|act| act.value != 0.0).map(|act| act.item).collect();
         history.sort_unstable();
         history.dedup();
-        let brought = history.into_iter().map(|item| {
-            let without = scores(&masked(&|other| other == item));
+        let masked = |mask: &dyn Fn(u32) -> bool| -> Vec<Act> {
+            let mask = |act: &Act| if mask(act.item) { Act { value: 0.0, ..*act } } else { *act };
+            query.acts.iter().map(mask).collect()
+        };
+        // All acts, none, and all but those on one item.
+        let mut asked = vec![query.acts.to_vec(), masked(&|_| true)];
+        asked.extend(history.iter().map(|item| masked(&|other| other == *item)));
+        let mut found: Vec<Vec<f32>> = Vec::with_capacity(asked.len());
+        for acts in asked.chunks(AT_ONCE) {
+            let queries: Vec<Query<'_>> =
+                acts.iter().map(|acts| Query { user: query.user, acts }).collect();
+            let mut all = vec![0.0; queries.len() * n_items];
+            model.score_all(&queries, &mut all);
+            let of_items = all.chunks_exact(n_items.max(1));
+            found
+                .extend(of_items.map(|all| items.iter().map(|item| all[*item as usize]).collect()));
+        }
+        let mut found = found.into_iter();
+        let whole = found.next().unwrap_or_default();
+        let base = found.next().unwrap_or_default();
+        let brought = history.into_iter().zip(found).map(|(item, without)| {
             (item, whole.iter().zip(&without).map(|(with, without)| with - without).collect())
         });
         let brought = brought.collect();

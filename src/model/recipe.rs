@@ -79,10 +79,14 @@ pub struct Sum {
 
 impl Model for Sum {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
+        self.score_all(&[*query], scores);
+    }
+
+    fn score_all(&self, queries: &[Query<'_>], scores: &mut [f32]) {
         let mut own = vec![0.0; scores.len()];
         for part in &self.parts {
             own.fill(0.0);
-            part.model.score(query, &mut own);
+            part.model.score_all(queries, &mut own);
             for (score, value) in scores.iter_mut().zip(&own) {
                 *score += part.factor * value;
             }

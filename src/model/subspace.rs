@@ -5,13 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
+use super::vector::add;
 use super::{Dense, Sparse};
 
 /// Times that the matrix is applied.
-const POWERS: usize = 4;
-
-/// What keeps a Gram matrix positive definite, as a share of its mean diagonal.
-const SHIFT: f64 = 1e-6;
+const POWERS: usize = 6;
 
 /// A basis `[n_columns, dim]`, orthonormal up to rounding, of about the space of the greatest right
 /// singular vectors of `matrix`; `turned` is its transpose.
@@ -24,7 +22,7 @@ const SHIFT: f64 = 1e-6;
 pub(super) fn basis(matrix: &Sparse, turned: &Sparse, dim: usize, seed: u64) -> Dense {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let n = matrix.n_columns();
-    let dim = dim.min(n).min(matrix.n_rows()).max(1);
+    let dim = dim.clamp(1, n.min(matrix.n_rows()).max(1));
     let values = (0..n * dim).map(|_| StandardNormal.sample(&mut random)).collect();
     let mut basis = Dense::from_values(n, dim, values);
     for _ in 0..POWERS {
@@ -38,56 +36,63 @@ pub(super) fn times(sparse: &Sparse, dense: &Dense) -> Dense {
     let mut product = Dense::zeros(sparse.n_rows(), dense.n_columns());
     product.par_rows_mut().enumerate().for_each(|(at, row)| {
         for (column, value) in sparse.cells(at) {
-            for (sum, other) in row.iter_mut().zip(dense.row(column as usize)) {
-                *sum += value * other;
-            }
+            add(row, dense.row(column as usize), value);
         }
     });
     product
 }
 
-/// Orthonormal columns that span what those of `matrix` do.
+/// An orthonormal basis of what the columns span, but for directions too small to tell from noise.
 ///
-/// Source: Fukaya et al., "Shifted Cholesky QR for computing the QR factorization of ill-conditioned
-/// matrices", SIAM J. Sci. Comput. 2020.
-fn orthonormal(matrix: &Dense) -> Dense {
-    let mut matrix = matrix.clone();
-    for _ in 0..3 {
-        let gram = matrix.transposed().times(&matrix);
-        matrix = matrix.times(&inverse_factor(&gram));
+/// Twice by the Cholesky factor of the columns' Gram matrix, which is as good as Householder's where
+/// the columns are not nearly dependent.
+///
+/// # Source
+/// Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, "Roundoff error analysis of the `CholeskyQR2` algorithm",
+/// Electronic Transactions on Numerical Analysis 2015.
+fn orthonormal(columns: &Dense) -> Dense {
+    let mut basis = columns.clone();
+    for _ in 0..2 {
+        let gram = basis.transposed().times(&basis);
+        basis = basis.times(&inverse_factor(&gram));
     }
-    matrix
+    basis
 }
 
-/// The upper triangle `R⁻¹` with `gram + shift = RᵀR`.
+/// The upper triangle `U` with `U' gram U = 1`: the inverse of the Cholesky factor, turned. Directions
+/// without length become zero.
 fn inverse_factor(gram: &Dense) -> Dense {
     let n = gram.n_rows();
-    let mean = (0..n).map(|at| f64::from(gram.row(at)[at])).sum::<f64>() / n as f64;
-    let shift = (mean * SHIFT).max(f64::from(f32::MIN_POSITIVE));
-    // The lower triangle of the factor, row by row.
-    let mut lower = vec![0.0_f64; n * n];
-    for row in 0..n {
-        for column in 0..=row {
-            let before = (0..column).map(|at| lower[row * n + at] * lower[column * n + at]);
-            let rest = f64::from(gram.row(row)[column]) - before.sum::<f64>();
-            lower[row * n + column] = if row == column {
-                (rest + shift).max(shift).sqrt()
-            } else {
-                rest / lower[column * n + column]
-            };
-        }
-    }
-    // Forward substitution gives the rows of the lower triangle's inverse.
+    let greatest = (0..n).map(|at| f64::from(gram.row(at)[at])).fold(0.0, f64::max);
+    let mut factor = vec![0.0_f64; n * n];
     let mut inverse = vec![0.0_f64; n * n];
-    for column in 0..n {
-        for row in column..n {
-            let unit = f64::from(u8::from(row == column));
-            let before = (column..row).map(|at| lower[row * n + at] * inverse[at * n + column]);
-            inverse[row * n + column] = (unit - before.sum::<f64>()) / lower[row * n + row];
+    for row in 0..n {
+        for column in 0..row {
+            let (own, other) = (&factor[row * n..][..column], &factor[column * n..][..column]);
+            let sum: f64 = own.iter().zip(other).map(|(a, b)| a * b).sum();
+            let pivot = factor[column * n + column];
+            let rest = f64::from(gram.row(row)[column]) - sum;
+            factor[row * n + column] = if pivot > 0.0 { rest / pivot } else { 0.0 };
         }
+        let squares: f64 = factor[row * n..][..row].iter().map(|value| value * value).sum();
+        let rest = f64::from(gram.row(row)[row]) - squares;
+        if rest <= greatest * 1e-9 {
+            continue;
+        }
+        let pivot = rest.sqrt();
+        factor[row * n + row] = pivot;
+        // Row by row, L · inverse = 1.
+        let (before, own) = inverse.split_at_mut(row * n);
+        for column in 0..row {
+            let weight = factor[row * n + column];
+            for (value, above) in own[..=column].iter_mut().zip(&before[column * n..]) {
+                *value -= weight * above;
+            }
+        }
+        own[..row].iter_mut().for_each(|value| *value /= pivot);
+        own[row] = 1.0 / pivot;
     }
-    let lower = Dense::from_values(n, n, inverse.into_iter().map(|value| value as f32).collect());
-    lower.transposed()
+    Dense::from_values(n, n, inverse.into_iter().map(|value| value as f32).collect()).transposed()
 }
 
 #[cfg(test)]
@@ -117,5 +122,24 @@ mod tests {
                 assert!((value - matrix.get(row, column as u32)).abs() < 1e-2);
             }
         }
+    }
+
+    #[test]
+    fn the_columns_become_orthonormal() {
+        let values = (0..60).map(|at| ((at * 37 + at * at) % 17) as f32 - 8.0).collect();
+        let basis = orthonormal(&Dense::from_values(20, 3, values));
+        let gram = basis.transposed().times(&basis);
+        for row in 0..3 {
+            for column in 0..3 {
+                let expected = if row == column { 1.0 } else { 0.0 };
+                assert!((gram.row(row)[column] - expected).abs() < 1e-5, "{gram:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_direction_without_length_becomes_zero() {
+        let basis = orthonormal(&Dense::from_values(2, 2, vec![1.0, 2.0, 1.0, 2.0]));
+        assert!(basis.row(0)[1].abs() < 1e-6 && (basis.row(0)[0] - 0.5_f32.sqrt()).abs() < 1e-6);
     }
 }

@@ -4,23 +4,28 @@ use rayon::prelude::*;
 
 use super::metric::{Cold, Metrics};
 use super::task::{Case, Pool, Task};
-use crate::model::{Model, Parts, distinct};
+use crate::model::{Model, Parts, Query, distinct};
+
+/// Cases that are scored at once.
+const AT_ONCE: usize = 16;
 
 /// Ranks the items of every case by `model` and measures the first `k`.
 pub fn evaluate(model: &dyn Model, task: &Task, k: usize) -> Metrics {
     let n_items = task.training.interactions.n_items();
     let rankings: Vec<(Vec<(u32, bool)>, usize)> = task
         .cases
-        .par_iter()
-        .map_init(
-            || vec![0.0; n_items],
-            |scores, case| {
-                scores.fill(0.0);
-                model.score(&task.query(case), scores);
+        .par_chunks(AT_ONCE)
+        .flat_map_iter(|cases| {
+            let queries: Vec<Query<'_>> = cases.iter().map(|case| task.query(case)).collect();
+            let mut scores = vec![0.0; cases.len() * n_items];
+            model.score_all(&queries, &mut scores);
+            let ranked = cases.iter().enumerate().map(|(at, case)| {
+                let scores = &mut scores[at * n_items..][..n_items];
                 let hit = |item: u32| (item, case.relevant.binary_search(&item).is_ok());
                 (first(task, case, scores, k).into_iter().map(hit).collect(), case.relevant.len())
-            },
-        )
+            });
+            ranked.collect::<Vec<_>>()
+        })
         .collect();
     let counts = task.training.matrix().column_sums();
     let metrics = Metrics::of(&rankings, k, &counts, task.training.interactions.n_users());
