@@ -36,6 +36,7 @@ use thiserror::Error;
 
 pub use additive::Additive;
 pub use dense::Dense;
+pub(crate) use interactions::HALF_LIFE;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::{Neighbors, distinct};
 pub use parts::Parts;
