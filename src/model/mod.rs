@@ -9,19 +9,23 @@ mod bpr;
 mod cascade;
 
 mod co_visit;
+mod conjugate;
 mod content;
 mod dense;
 mod ease;
 mod fused;
+mod greatest;
 mod ials;
 mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
+mod panels;
 mod parts;
 mod popular;
 mod recipe;
 mod repeat;
+mod rows;
 mod rp3beta;
 mod slim;
 mod sparse;
@@ -34,6 +38,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
+use greatest::Greatest;
 pub use additive::Additive;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
@@ -84,12 +89,39 @@ pub struct Query<'a> {
     pub acts: &'a [Act],
 }
 
+/// What to rank for whom.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Whom to rank for.
+    pub query: Query<'a>,
+    /// Items that are not ranked, in any order.
+    pub hidden: Vec<u32>,
+    /// Items from this number on are not ranked.
+    pub end: usize,
+}
+
 /// A fitted model.
 pub trait Model: Send + Sync {
     /// Adds the score of every item to `scores`, zeros `[n_items]`; higher is better.
     ///
     /// Scores compare within one query.
     fn score(&self, query: &Query<'_>, scores: &mut [f32]);
+
+    /// The `k` of `n_items` items with the greatest scores for each of `wanted`, the greatest first, of
+    /// equals the lower number.
+    ///
+    /// What [`score`](Self::score) says, up to rounding; faster where a model need not look at every item
+    /// for every query.
+    fn greatest(&self, wanted: &[Wanted<'_>], n_items: usize, k: usize) -> Vec<Vec<u32>> {
+        let mut scores = vec![0.0; n_items];
+        let mut greatest = Greatest::new(k);
+        let of = |wanted: &Wanted<'_>| {
+            scores.fill(0.0);
+            self.score(&wanted.query, &mut scores);
+            greatest.of(&mut scores, wanted)
+        };
+        wanted.iter().map(of).collect()
+    }
 }
 
 /// Something about a method that can be set.
