@@ -15,7 +15,7 @@ use super::conjugate::{Solve, System};
 use super::neighbors::distinct;
 use super::panels::{Lookup, Panels};
 use super::rows::Rows;
-use crate::embed::lanes::Line;
+use crate::embed::lanes::{LANES, Line};
 use super::{Entry, Knob, Model, ModelError, Params, Query, Sparse, Training, Wanted};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -66,6 +66,9 @@ const STRIP: usize = 64;
 const SPREAD: f32 = 0.1;
 
 struct Ials {
+    /// What the users did that the model was fitted to, and their vectors.
+    histories: Sparse,
+    users: Rows,
     items: Rows,
     panels: Panels,
     gram: Rows,
@@ -105,10 +108,18 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
         solve(&users, &item_vectors, &mut user_vectors, of_user);
         solve(&items, &user_vectors, &mut item_vectors, of_item);
     }
-    let gram = item_vectors.gram(of_user.unobserved);
-    let panels = Panels::new(&item_vectors);
-    let (items, target) = (item_vectors, training.target);
-    Ok(Box::new(Ials { items, panels, gram, objective: of_user, target }))
+    let mut model = Ials {
+        gram: item_vectors.gram(of_user.unobserved),
+        panels: Panels::new(&item_vectors),
+        items: item_vectors,
+        users: Rows::zeros(0, dim),
+        histories: users,
+        objective: of_user,
+        target: training.target,
+    };
+    let histories = (0..model.histories.n_rows()).map(|user| model.histories.row(user).0);
+    model.users = model.vectors(&histories.collect::<Vec<_>>());
+    Ok(Box::new(model))
 }
 
 /// Normal numbers that depend on the seed alone.
@@ -141,31 +152,45 @@ fn solve(matrix: &Sparse, others: &Rows, vectors: &mut Rows, objective: Objectiv
 
 impl Ials {
     /// The vectors of those who have these histories.
-    fn users(&self, histories: &[Vec<u32>]) -> Vec<Line> {
-        let mut vectors = vec![Line::ZERO; histories.len() * self.items.width()];
+    fn vectors(&self, histories: &[&[u32]]) -> Rows {
+        let mut vectors = Rows::zeros(histories.len(), self.items.width() * LANES);
         let system = System { others: &self.items, gram: &self.gram, steps: STEPS_OF_QUERY };
-        let of_row = |row: usize| {
-            let history = histories[row].as_slice();
-            (history, self.objective.l2(history.len()))
-        };
-        Solve { system, of_row, vectors: &mut vectors }.all();
+        vectors.par_strips_mut(STRIP).zip(histories.par_chunks(STRIP)).for_each(
+            |(vectors, histories)| {
+                let of_row = |row: usize| (histories[row], self.objective.l2(histories[row].len()));
+                Solve { system, of_row, vectors }.all();
+            },
+        );
         vectors
+    }
+
+    /// What the query's user did, and the user's vector, where it is known already.
+    fn known(&self, query: &Query<'_>) -> (Vec<u32>, Option<&[Line]>) {
+        let history = distinct(query.acts, self.target);
+        let user = query.user.map(|user| user as usize).filter(|user| *user < self.users.len());
+        let same = user.filter(|user| self.histories.row(*user).0 == history);
+        (history, same.map(|user| self.users.row(user)))
     }
 }
 
 impl Model for Ials {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        let history = distinct(query.acts, self.target);
-        if !history.is_empty() {
-            self.panels.add_products(&self.users(&[history]), scores);
+        match self.known(query) {
+            (history, _) if history.is_empty() => {}
+            (_, Some(user)) => self.panels.add_products(user, scores),
+            (history, None) => self.panels.add_products(self.vectors(&[&history]).row(0), scores),
         }
     }
 
     fn greatest(&self, wanted: &[Wanted<'_>], _: usize, k: usize) -> Vec<Vec<u32>> {
-        let histories = wanted.iter().map(|wanted| distinct(wanted.query.acts, self.target));
-        let users = self.users(&histories.collect::<Vec<_>>());
-        let lookups = wanted.iter().zip(users.chunks_exact(self.items.width()));
-        let lookups = lookups.map(|(wanted, vector)| Lookup { hidden: &wanted.hidden, end: wanted.end, vector });
+        let known: Vec<_> = wanted.iter().map(|wanted| self.known(&wanted.query)).collect();
+        let new = known.iter().filter(|(_, user)| user.is_none());
+        let solved = self.vectors(&new.map(|(history, _)| history.as_slice()).collect::<Vec<_>>());
+        let mut solved = (0..solved.len()).map(|row| solved.row(row));
+        let lookups = wanted.iter().zip(&known).filter_map(|(wanted, (_, user))| {
+            let vector = user.or_else(|| solved.next())?;
+            Some(Lookup { hidden: &wanted.hidden, end: wanted.end, vector })
+        });
         self.panels.greatest(&lookups.collect::<Vec<_>>(), k)
     }
 }
