@@ -1,6 +1,6 @@
 //! The greatest of many scores.
 
-use super::Wanted;
+use super::{Model, Wanted};
 
 /// Gathers the `k` items with the greatest scores, of equals those with the lower numbers.
 ///
@@ -55,19 +55,29 @@ impl Greatest {
     }
 }
 
-impl Greatest {
-    /// The items wanted, of all that have a score; changes the scores of hidden ones.
-    pub fn of(&mut self, scores: &mut [f32], wanted: &Wanted<'_>) -> Vec<u32> {
+/// What [`Model::greatest`] gives, from all scores.
+pub(super) fn by_scores<M: Model + ?Sized>(
+    model: &M,
+    wanted: &[Wanted<'_>],
+    n_items: usize,
+    k: usize,
+) -> Vec<Vec<u32>> {
+    let mut scores = vec![0.0; n_items];
+    let mut greatest = Greatest::new(k);
+    let of = |wanted: &Wanted<'_>| {
+        scores.fill(0.0);
+        model.score(&wanted.query, &mut scores);
         for item in &wanted.hidden {
             scores[*item as usize] = f32::NEG_INFINITY;
         }
         for (item, score) in (0..).zip(scores.iter().take(wanted.end)) {
             if *score > f32::NEG_INFINITY {
-                self.put(item, *score);
+                greatest.put(item, *score);
             }
         }
-        self.take().map(|(item, _)| item).collect()
-    }
+        greatest.take().map(|(item, _)| item).collect()
+    };
+    wanted.iter().map(of).collect()
 }
 
 /// A number that is greater for greater scores, in the order of [`f32::total_cmp`], and for lower items.

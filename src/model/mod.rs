@@ -30,6 +30,7 @@ mod rp3beta;
 mod slim;
 mod sparse;
 mod subspace;
+mod sums;
 mod touched;
 mod vector;
 
@@ -38,7 +39,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
-use greatest::Greatest;
+use greatest::by_scores;
 pub use additive::Additive;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
@@ -113,14 +114,7 @@ pub trait Model: Send + Sync {
     /// What [`score`](Self::score) says, up to rounding; faster where a model need not look at every item
     /// for every query.
     fn greatest(&self, wanted: &[Wanted<'_>], n_items: usize, k: usize) -> Vec<Vec<u32>> {
-        let mut scores = vec![0.0; n_items];
-        let mut greatest = Greatest::new(k);
-        let of = |wanted: &Wanted<'_>| {
-            scores.fill(0.0);
-            self.score(&wanted.query, &mut scores);
-            greatest.of(&mut scores, wanted)
-        };
-        wanted.iter().map(of).collect()
+        by_scores(self, wanted, n_items, k)
     }
 }
 

@@ -11,7 +11,12 @@ const GROUP: usize = 128;
 
 /// Ranks the items of every case by `model` and measures the first `k`.
 pub fn evaluate(model: &dyn Model, task: &Task, k: usize) -> Metrics {
-    let rankings: Vec<(Vec<(u32, bool)>, usize)> = rank(model, task, k)
+    measure(task, rank(model, task, k), k)
+}
+
+/// Measures the first `k` items of a ranking for each case.
+pub fn measure(task: &Task, rankings: Vec<Vec<u32>>, k: usize) -> Metrics {
+    let rankings: Vec<(Vec<(u32, bool)>, usize)> = rankings
         .into_iter()
         .zip(&task.cases)
         .map(|(items, case)| {
