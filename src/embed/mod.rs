@@ -7,7 +7,7 @@
 
 mod change;
 mod deepwalk;
-mod lanes;
+pub(crate) mod lanes;
 mod logistic;
 mod nearest;
 mod node2vec;

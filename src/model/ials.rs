@@ -11,9 +11,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
+use super::conjugate::{Solve, System};
 use super::neighbors::distinct;
-use super::vector::{add, dot, wide, widely};
-use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
+use super::panels::{Lookup, Panels};
+use super::rows::Rows;
+use super::{Entry, Knob, Model, ModelError, Params, Query, Sparse, Training, Wanted};
+use crate::embed::lanes::{LANES, Line};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ials",
@@ -56,15 +59,19 @@ const STEPS: usize = 3;
 /// Steps for a history, from nothing.
 const STEPS_OF_QUERY: usize = 12;
 
-/// Rows that a task solves; sums over them are added up in order.
-const STRIP: usize = 512;
+/// Rows that a task solves.
+const STRIP: usize = 64;
 
 /// Standard deviation of the first vectors, over the root of their length.
 const SPREAD: f32 = 0.1;
 
 struct Ials {
-    items: Dense,
-    gram: Dense,
+    /// What the users did that the model was fitted to, and their vectors.
+    histories: Sparse,
+    users: Rows,
+    items: Rows,
+    panels: Panels,
+    gram: Rows,
     /// What the solver needs beside the vectors.
     objective: Objective,
     target: u8,
@@ -78,10 +85,17 @@ struct Objective {
     n_others: usize,
 }
 
+impl Objective {
+    /// The regularisation of a row with so many interactions.
+    fn l2(self, n: usize) -> f32 {
+        self.l2 * (n as f32 + self.unobserved * self.n_others as f32).powf(NU)
+    }
+}
+
 fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>, ModelError> {
     let users = training.matrix();
     let items = users.transposed();
-    let dim = wide(params.get("dim") as usize);
+    let dim = params.get("dim") as usize;
     let objective = |n_others| Objective {
         unobserved: params.get("unobserved") as f32,
         l2: params.get("l2") as f32,
@@ -94,135 +108,90 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
         solve(&users, &item_vectors, &mut user_vectors, of_user);
         solve(&items, &user_vectors, &mut item_vectors, of_item);
     }
-    let gram = gram(&item_vectors);
-    Ok(Box::new(Ials { items: item_vectors, gram, objective: of_user, target: training.target }))
+    let mut model = Ials {
+        gram: item_vectors.gram(of_user.unobserved),
+        panels: Panels::new(&item_vectors),
+        items: item_vectors,
+        users: Rows::zeros(0, dim),
+        histories: users,
+        objective: of_user,
+        target: training.target,
+    };
+    let histories = (0..model.histories.n_rows()).map(|user| model.histories.row(user).0);
+    model.users = model.vectors(&histories.collect::<Vec<_>>());
+    Ok(Box::new(model))
 }
 
 /// Normal numbers that depend on the seed alone.
-fn drawn(n_rows: usize, dim: usize, seed: u64) -> Dense {
-    let mut vectors = Dense::zeros(n_rows, dim);
+fn drawn(n_rows: usize, dim: usize, seed: u64) -> Rows {
+    let mut vectors = Rows::zeros(n_rows, dim);
     let spread = SPREAD / (dim as f32).sqrt();
     if let Ok(normal) = Normal::new(0.0, spread) {
-        vectors.par_rows_mut().enumerate().for_each(|(row, vector)| {
+        vectors.par_strips_mut(1).enumerate().for_each(|(row, vector)| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(row as u64);
-            vector.iter_mut().for_each(|value| *value = normal.sample(&mut random));
+            let values = vector.iter_mut().flat_map(|line| &mut line.0);
+            values.take(dim).for_each(|value| *value = normal.sample(&mut random));
         });
     }
     vectors
 }
 
-/// `vectorsᵀ · vectors`, `[dim, dim]`.
-fn gram(vectors: &Dense) -> Dense {
-    let dim = vectors.n_columns();
-    let strips: Vec<Dense> = vectors
-        .values()
-        .par_chunks(STRIP * dim)
-        .map(|strip| {
-            let strip = Dense::from_values(strip.len() / dim, dim, strip.to_vec());
-            strip.transposed().times(&strip)
-        })
-        .collect();
-    let mut sum = Dense::zeros(dim, dim);
-    for strip in strips {
-        for row in 0..dim {
-            add(sum.row_mut(row), strip.row(row), 1.0);
-        }
-    }
-    sum
-}
-
 /// Solves every row of `vectors` given those of the other side.
-fn solve(matrix: &Sparse, others: &Dense, vectors: &mut Dense, objective: Objective) {
-    let gram = gram(others);
-    let dim = others.n_columns();
-    vectors.par_rows_mut().enumerate().with_min_len(64).for_each_init(
-        || Scratch::new(dim),
-        |scratch, (row, vector)| {
-            let columns = matrix.row(row).0;
-            widely(|| scratch.solve(columns, others, &gram, vector, objective, STEPS));
-        },
-    );
+fn solve(matrix: &Sparse, others: &Rows, vectors: &mut Rows, objective: Objective) {
+    let gram = others.gram(objective.unobserved);
+    let system = System { others, gram: &gram, steps: STEPS };
+    vectors.par_strips_mut(STRIP).enumerate().for_each(|(strip, vectors)| {
+        let of_row = |row: usize| {
+            let columns = matrix.row(strip * STRIP + row).0;
+            (columns, objective.l2(columns.len()))
+        };
+        Solve { system, of_row, vectors }.all();
+    });
 }
 
-/// Vectors that conjugate gradients need.
-struct Scratch {
-    residual: Vec<f32>,
-    direction: Vec<f32>,
-    product: Vec<f32>,
-}
-
-impl Scratch {
-    fn new(dim: usize) -> Self {
-        Self { residual: vec![0.0; dim], direction: vec![0.0; dim], product: vec![0.0; dim] }
+impl Ials {
+    /// The vectors of those who have these histories.
+    fn vectors(&self, histories: &[&[u32]]) -> Rows {
+        let mut vectors = Rows::zeros(histories.len(), self.items.width() * LANES);
+        let system = System { others: &self.items, gram: &self.gram, steps: STEPS_OF_QUERY };
+        vectors.par_strips_mut(STRIP).zip(histories.par_chunks(STRIP)).for_each(
+            |(vectors, histories)| {
+                let of_row = |row: usize| (histories[row], self.objective.l2(histories[row].len()));
+                Solve { system, of_row, vectors }.all();
+            },
+        );
+        vectors
     }
 
-    /// Solves `(unobserved · gram + Σ v vᵀ + l2') x = Σ v (1 + unobserved')`, where the sums run over
-    /// the rows of `others` named in `columns`, from where `x` is.
-    #[inline]
-    fn solve(
-        &mut self,
-        columns: &[u32],
-        others: &Dense,
-        gram: &Dense,
-        x: &mut [f32],
-        objective: Objective,
-        steps: usize,
-    ) {
-        let Objective { unobserved, l2, n_others } = objective;
-        let l2 = l2 * (columns.len() as f32 + unobserved * n_others as f32).powf(NU);
-        let times = |x: &[f32], product: &mut [f32]| {
-            for (row, value) in product.iter_mut().enumerate() {
-                *value = unobserved * dot(gram.row(row), x) + l2 * x[row];
-            }
-            for column in columns {
-                let other = others.row(*column as usize);
-                add(product, other, dot(other, x));
-            }
-        };
-        times(x, &mut self.product);
-        for (residual, value) in self.residual.iter_mut().zip(&self.product) {
-            *residual = -value;
-        }
-        for column in columns {
-            add(&mut self.residual, others.row(*column as usize), 1.0);
-        }
-        self.direction.copy_from_slice(&self.residual);
-        let mut squares = dot(&self.residual, &self.residual);
-        for _ in 0..steps {
-            if squares < 1e-20 {
-                break;
-            }
-            times(&self.direction, &mut self.product);
-            let length = squares / dot(&self.direction, &self.product);
-            add(x, &self.direction, length);
-            add(&mut self.residual, &self.product, -length);
-            let next = dot(&self.residual, &self.residual);
-            let turn = next / squares;
-            for (direction, residual) in self.direction.iter_mut().zip(&self.residual) {
-                *direction = residual + turn * *direction;
-            }
-            squares = next;
-        }
+    /// What the query's user did, and the user's vector, where it is known already.
+    fn known(&self, query: &Query<'_>) -> (Vec<u32>, Option<&[Line]>) {
+        let history = distinct(query.acts, self.target);
+        let user = query.user.map(|user| user as usize).filter(|user| *user < self.users.len());
+        let same = user.filter(|user| self.histories.row(*user).0 == history);
+        (history, same.map(|user| self.users.row(user)))
     }
 }
 
 impl Model for Ials {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        let history = distinct(query.acts, self.target);
-        if history.is_empty() {
-            return;
+        match self.known(query) {
+            (history, _) if history.is_empty() => {}
+            (_, Some(user)) => self.panels.add_products(user, scores),
+            (history, None) => self.panels.add_products(self.vectors(&[&history]).row(0), scores),
         }
-        let dim = self.items.n_columns();
-        let mut user = vec![0.0; dim];
-        let mut scratch = Scratch::new(dim);
-        let (items, gram) = (&self.items, &self.gram);
-        widely(|| {
-            scratch.solve(&history, items, gram, &mut user, self.objective, STEPS_OF_QUERY);
-            for (item, score) in scores.iter_mut().enumerate() {
-                *score += dot(items.row(item), &user);
-            }
+    }
+
+    fn greatest(&self, wanted: &[Wanted<'_>], _: usize, k: usize) -> Vec<Vec<u32>> {
+        let known: Vec<_> = wanted.iter().map(|wanted| self.known(&wanted.query)).collect();
+        let new = known.iter().filter(|(_, user)| user.is_none());
+        let solved = self.vectors(&new.map(|(history, _)| history.as_slice()).collect::<Vec<_>>());
+        let mut solved = (0..solved.len()).map(|row| solved.row(row));
+        let lookups = wanted.iter().zip(&known).filter_map(|(wanted, (_, user))| {
+            let vector = user.or_else(|| solved.next())?;
+            Some(Lookup { hidden: &wanted.hidden, end: wanted.end, vector })
         });
+        self.panels.greatest(&lookups.collect::<Vec<_>>(), k)
     }
 }
 

@@ -9,23 +9,28 @@ mod bpr;
 mod bspm;
 mod cascade;
 mod co_visit;
+mod conjugate;
 mod content;
 mod dense;
 mod ease;
 mod fused;
+mod greatest;
 mod ials;
 mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
+mod panels;
 mod parts;
 mod popular;
 mod recipe;
 mod repeat;
+mod rows;
 mod rp3beta;
 mod slim;
 mod sparse;
 mod subspace;
+mod sums;
 mod touched;
 mod vector;
 
@@ -36,6 +41,8 @@ use thiserror::Error;
 
 pub use additive::Additive;
 pub use dense::Dense;
+use greatest::by_scores;
+pub use greatest::every_score;
 pub(crate) use interactions::HALF_LIFE;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::{Neighbors, distinct};
@@ -85,6 +92,17 @@ pub struct Query<'a> {
     pub acts: &'a [Act],
 }
 
+/// What to rank for whom.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Whom to rank for.
+    pub query: Query<'a>,
+    /// Items that are not ranked, in any order.
+    pub hidden: Vec<u32>,
+    /// Items from this number on are not ranked.
+    pub end: usize,
+}
+
 /// A fitted model.
 pub trait Model: Send + Sync {
     /// Adds the score of every item to `scores`, zeros `[n_items]`; higher is better.
@@ -99,6 +117,15 @@ pub trait Model: Send + Sync {
         for (query, scores) in queries.iter().zip(scores.chunks_exact_mut(n_items.max(1))) {
             self.score(query, scores);
         }
+    }
+
+    /// The `k` of `n_items` items with the greatest scores for each of `wanted`, the greatest first, of
+    /// equals the lower number.
+    ///
+    /// What [`score`](Self::score) says, up to rounding; faster where a model need not look at every item
+    /// for every query.
+    fn greatest(&self, wanted: &[Wanted<'_>], n_items: usize, k: usize) -> Vec<Vec<u32>> {
+        by_scores(self, wanted, n_items, k)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Source: Paudel, Christoffel, Newell & Bernstein, "Updatable, accurate, diverse, and scalable
 //! recommendations for interactive applications", `TiiS` 2017: `RP3beta`.
 
-use super::{Entry, HALF_LIFE, Knob, Model, ModelError, Neighbors, Params, Training, top};
+use super::{Entry, HALF_LIFE, Knob, Model, ModelError, Neighbors, Params, Training};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "rp3beta",
@@ -49,13 +49,8 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     let to_item = training.fading(params.get(HALF_LIFE));
     let to_item = to_item.mapped(|user, _, value| (value / degrees[user]).powf(alpha));
     let to_user = users.transposed().mapped(|item, _, value| (value / counts[item]).powf(alpha));
+    let damped: Vec<f32> = counts.iter().map(|count| count.powf(beta)).collect();
     let k = params.get("k") as usize;
-    let ends = to_user.product(&to_item, |item, others, chances| {
-        let cells = others.iter().filter(|other| **other as usize != item).map(|other| {
-            let end = *other as usize;
-            (*other, chances[end] / counts[end].powf(beta))
-        });
-        top(cells.collect(), k)
-    });
+    let ends = to_user.product_top(&to_item, k, |_, end, chance| chance / damped[end]);
     Ok(Box::new(Neighbors::sparse(ends, training.target)))
 }

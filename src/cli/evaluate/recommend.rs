@@ -12,8 +12,8 @@ use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Split, Task, best_among, evaluate,
-    explained, tune,
+    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Split, Task, best_among, explained,
+    measure, rank, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
@@ -349,8 +349,9 @@ impl Args {
         fit_s: (f64, Option<f64>),
     ) -> Row {
         let watch = Stopwatch::start();
-        let metrics = evaluate(model, task, self.k);
+        let rankings = rank(model, task, self.k);
         let rank_s = watch.stop();
+        let metrics = measure(task, rankings, self.k);
         let explained = explained(model, task, self.k);
         Row { name: name.to_owned(), params, metrics, explained, fit_s, rank_s }
     }
