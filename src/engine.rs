@@ -6,6 +6,7 @@
 
 mod communities;
 mod crowd;
+mod embedding;
 mod error;
 mod explain;
 mod group;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use petgraph::visit::{EdgeRef, UndirectedAdaptor};
 
+use crate::embed::Versions;
 use crate::event::NodeKey;
 use crate::explain::History;
 use crate::extract::Extractor;
@@ -33,13 +35,14 @@ use crate::interest::{self, Interest, InterestParams};
 use crate::model::Recipe;
 use crate::recommend::{self, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{KeptRows, Snapshot};
 use crate::store::{
     Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, ServedLog, Stamp, Stats,
 };
 use crate::traverse::{self, PathParams, Paths, Similar};
 
 pub use crowd::Found;
+pub use embedding::{EmbeddingPlan, Likeness};
 pub use error::EngineError;
 pub use group::Durability;
 pub use overlay::Merger;
@@ -73,6 +76,8 @@ pub struct Engine {
     kept: Mutex<Option<u64>>,
     /// What models are fitted by.
     recipe: Arc<Recipe>,
+    /// The rows of nodes that the store keeps.
+    rows: Arc<KeptRows>,
     merging: overlay::Merging,
     /// What was shown to whom.
     served: Mutex<ServedLog>,
@@ -105,7 +110,9 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let (current, kept) = keep::open(&store)?;
         let recipe = recipe::read(&store)?;
-        let current = ArcSwap::from_pointee(current.with_recipe(Arc::clone(&recipe)));
+        let rows = Arc::new(KeptRows::of(store.folder().map(Versions::of)));
+        let current = current.with_recipe(Arc::clone(&recipe)).with_rows(Arc::clone(&rows));
+        let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
         let merging = overlay::Merging::default();
@@ -121,6 +128,7 @@ impl Engine {
             catalogue,
             kept,
             recipe,
+            rows,
             merging,
             served,
             serving,
@@ -162,7 +170,7 @@ impl Engine {
             return Ok(Arc::clone(snapshot));
         }
         let built = Snapshot::build(&self.store.view(), Some(as_of), recommend::CACHED)?;
-        let built = Arc::new(built.with_recipe(Arc::clone(&self.recipe)));
+        let built = Arc::new(self.dressed(built));
         past.push_front((built.sequence, as_of, Arc::clone(&built)));
         past.truncate(PAST_KEPT);
         Ok(built)

@@ -12,6 +12,7 @@ mod completions;
 mod convert;
 mod demo;
 mod duplicates;
+mod embedding;
 mod evaluate;
 mod export;
 mod extract;
@@ -100,6 +101,7 @@ enum Command {
     Export(export::Args),
     Convert(convert::Args),
     Train(train::Args),
+    Embedding(embedding::Args),
     Evaluate(evaluate::Args),
     Replay(replay::Args),
     Stats(stats::Args),
@@ -183,6 +185,7 @@ fn dispatch(
         Command::Export(args) => args.run(out),
         Command::Convert(args) => args.run(out),
         Command::Train(args) => args.run(out),
+        Command::Embedding(args) => args.run(out),
         Command::Evaluate(args) => args.run(out),
         Command::Replay(args) => args.run(out),
         Command::Stats(args) => args.run(out),

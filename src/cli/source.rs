@@ -1,13 +1,15 @@
 //! Who answers a query: a store that is opened for it, or a server that has one open.
 
+mod crowd;
+
 use serde::Serialize;
 
-use crate::engine::{Engine, Moment, ServeRequest};
+use crate::engine::{Engine, Likeness, Moment, ServeRequest};
 use crate::event::NodeKey;
 use crate::explain::{Route, TextSpan, rfc_3339};
 use crate::interest::Interest;
 use crate::recommend::{Effect, Placed};
-use crate::rpc::{Client, ServedAnswer};
+use crate::rpc::{Client, ServedAnswer, SimilarNode};
 use crate::schema::{NodeKind, Timestamp};
 use crate::snapshot::Name;
 use crate::traverse::{Budget, PathParams};
@@ -256,13 +258,21 @@ impl Source {
         &self,
         key: &NodeKey,
         as_of: Option<Timestamp>,
-        k: usize,
+        asked: (Likeness, usize),
     ) -> anyhow::Result<(Vec<SimilarAnswer>, bool)> {
-        let Self::Store(engine) = self else {
-            anyhow::bail!("similar nodes are asked of a store: give --store");
+        let engine = match self {
+            Self::Store(engine) => engine,
+            Self::Server(client) => {
+                let (found, capped) = client.similar(key, as_of, asked)?;
+                let answer = |SimilarNode { key, label, score }| SimilarAnswer {
+                    node: node_answer(key, label),
+                    score,
+                };
+                return Ok((found.into_iter().map(answer).collect(), capped));
+            }
         };
         let snapshot = engine.snapshot_as_of(as_of)?;
-        let found = engine.similar(&snapshot, key, k, &Budget::visits(SIMILAR_VISITS))?;
+        let found = engine.alike(&snapshot, key, asked, &Budget::visits(SIMILAR_VISITS))?;
         let answer = |(node, score)| {
             let name: &Name = snapshot.names().get(node)?;
             let node = node_answer(name.key.clone(), name.label.clone());

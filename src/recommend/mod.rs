@@ -8,6 +8,7 @@ mod arm;
 mod association;
 mod audience;
 mod blend;
+mod embedding;
 mod fitted;
 mod explore;
 mod facts;
@@ -31,12 +32,13 @@ use crate::explain::{Connection, Contribution, History, connect};
 use crate::graph::NodeIndex;
 use crate::model::ModelError;
 use crate::schema::NodeKind;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{EmbeddedError, Snapshot};
 use crate::traverse::TraverseError;
 
 pub use arm::{Arm, ArmError, arm_of};
 pub use audience::{Audience, AudienceMember, AudiencePart, audience};
 pub use blend::Blend;
+pub use embedding::Embedding;
 pub use explore::{Policy, Trials};
 pub use facts::filter_of;
 pub use filter::{Facts, Filter, FilterError};
@@ -70,6 +72,9 @@ pub enum RecommendError {
     /// A model cannot be fitted.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// There are no rows to answer by.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
     /// A filter that cannot be read.
     #[error("{field}: {source}")]
     Filter {
@@ -147,6 +152,11 @@ pub const RECOMMENDERS: &[Entry] = &[
         about: "models fitted to everybody's interactions, as `train recommender` chose them",
         build: || Box::new(Fitted),
     },
+    Entry {
+        name: embedding::NAME,
+        about: "items whose rows of the graph's embedding lie near those of the history",
+        build: || Box::new(Embedding),
+    },
     Entry { name: "popular", about: "what everybody cares for", build: || Box::new(Popular) },
     Entry {
         name: "friends",
@@ -168,7 +178,7 @@ pub fn by_name(name: &str) -> Result<&'static Entry, RecommendError> {
 }
 
 /// The names under which snapshots keep recommenders' answers for single nodes.
-pub const CACHED: &[&str] = &[item_item::NAME, ppr::NAME];
+pub const CACHED: &[&str] = &[item_item::NAME, ppr::NAME, embedding::NAME];
 
 /// What to ask.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use super::proto;
 use super::proto::recommend_service_server::RecommendService;
 use super::request::{at_most, count, key, kind, moment, node, page, time_of_graph, token_of};
 use super::status::Refusal;
-use crate::engine::{Engine, ServeRequest};
+use crate::engine::{Engine, Likeness, ServeRequest};
 use crate::event::MAX_NAME_BYTES;
 use crate::recommend::{Arm, Cap, Placed, Policy, RecommendParams, RuleParams};
 use crate::schema::{NodeKind, Timestamp};
@@ -153,12 +153,16 @@ fn similar_nodes(
     query: proto::SimilarNodesRequest,
     budget: &Budget,
 ) -> Result<proto::SimilarNodesResponse, Refusal> {
-    let proto::SimilarNodesRequest { node: wanted, page_size, read } = query;
+    let proto::SimilarNodesRequest { node: wanted, page_size, read, method } = query;
     let wanted = node(wanted, "node")?;
     let k = page(page_size, PAGE)?;
+    let likeness = Likeness::parse(&method).ok_or_else(|| {
+        let known = Likeness::ALL.map(Likeness::name).join(", ");
+        Refusal::field("method", "UNKNOWN_METHOD", format!("is `{method}`; known: {known}"))
+    })?;
     let as_of = time_of_graph(engine, read)?;
     let snapshot = engine.snapshot_as_of(as_of)?;
-    let similar = engine.similar(&snapshot, &wanted, k, budget)?;
+    let similar = engine.alike(&snapshot, &wanted, (likeness, k), budget)?;
     let result = |(node, score): &(_, f64)| {
         let name = snapshot.names().get(*node)?;
         let (node, label) = (Some(key_to(&name.key)), name.label.clone());

@@ -16,7 +16,7 @@ use crate::ingest::IngestError;
 use crate::link::LinkError;
 use crate::recommend::RecommendError;
 use crate::schema::SchemaError;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{EmbeddedError, SnapshotError};
 use crate::store::StoreError;
 use crate::traverse::TraverseError;
 
@@ -193,7 +193,22 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         EngineError::NoInterest { .. } => (Code::NotFound, "NO_INTEREST"),
         EngineError::Token { .. } => (Code::FailedPrecondition, "TOKEN_OF_ANOTHER_STORE"),
         EngineError::Gathered(error) => of_engine(error),
-        EngineError::File { .. } | EngineError::Recipe { .. } => (Code::Internal, "FILE"),
+        EngineError::File { .. }
+        | EngineError::Recipe { .. }
+        | EngineError::Table(_)
+        | EngineError::Embedded(EmbeddedError::Table(_))
+        | EngineError::Recommend(RecommendError::Embedded(EmbeddedError::Table(_))) => {
+            (Code::Internal, "FILE")
+        }
+        EngineError::Embed(_)
+        | EngineError::Embedded(_)
+        | EngineError::Recommend(RecommendError::Embedded(_)) => {
+            (Code::Internal, "EMBEDDING_FAILED")
+        }
+        EngineError::NoFolder => (Code::FailedPrecondition, "STORE_IN_MEMORY"),
+        EngineError::WarmStart { .. } => (Code::FailedPrecondition, "NO_WARM_START"),
+        EngineError::NoDrift { .. } => (Code::FailedPrecondition, "NO_DRIFT"),
+        EngineError::NoRow { .. } => (Code::FailedPrecondition, "NO_ROW"),
         EngineError::Event(error) => of_event(error),
         EngineError::Store(error) => of_store(error),
         EngineError::Ingest(error) => of_ingest(error),

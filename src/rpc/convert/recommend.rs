@@ -101,11 +101,16 @@ pub(in crate::rpc) fn serve_request_to(
     }
 }
 
+/// A time in days.
+pub(in crate::rpc) fn days_to(days: f64) -> prost_types::Duration {
+    let seconds = days * 86_400.0;
+    let nanos = ((seconds - seconds.floor()) * 1e9) as i32;
+    prost_types::Duration { seconds: seconds.floor() as i64, nanos }
+}
+
 fn cap_to(cap: Cap) -> proto::FrequencyCap {
     let Cap { times, window_days } = cap;
-    let seconds = window_days * 86_400.0;
-    let nanos = ((seconds - seconds.floor()) * 1e9) as i32;
-    let window = Some(prost_types::Duration { seconds: seconds.floor() as i64, nanos });
+    let window = Some(days_to(window_days));
     proto::FrequencyCap { times: u32::try_from(times).unwrap_or(u32::MAX), window }
 }
 
