@@ -4,9 +4,11 @@
 //! only then is it acknowledged: so whoever reads after an acknowledgement sees the write. Readers
 //! take the snapshot that is there and wait for nobody.
 
+mod basket;
 mod communities;
 mod crowd;
 mod embedding;
+mod erase;
 mod error;
 mod explain;
 mod group;
@@ -16,6 +18,7 @@ mod overlay;
 mod recipe;
 mod temporal;
 mod serve;
+mod session;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,12 +44,15 @@ use crate::store::{
 };
 use crate::traverse::{self, PathParams, Paths, Similar};
 
+pub use basket::Baskets;
 pub use crowd::Found;
 pub use embedding::{EmbeddingPlan, Likeness};
+pub use erase::Erased;
 pub use error::EngineError;
 pub use group::Durability;
 pub use overlay::Merger;
 pub use serve::{ServeRequest, Served};
+pub use session::{Fallback, MAX_SESSION, SessionEvent};
 pub use temporal::Parted;
 pub use write::Written;
 
@@ -77,7 +83,7 @@ pub struct Engine {
     /// What models are fitted by.
     recipe: Arc<Recipe>,
     /// The rows of nodes that the store keeps.
-    rows: Arc<KeptRows>,
+    rows: ArcSwap<KeptRows>,
     merging: overlay::Merging,
     /// What was shown to whom.
     served: Mutex<ServedLog>,
@@ -128,7 +134,7 @@ impl Engine {
             catalogue,
             kept,
             recipe,
-            rows,
+            rows: ArcSwap::new(rows),
             merging,
             served,
             serving,

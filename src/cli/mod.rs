@@ -13,6 +13,7 @@ mod convert;
 mod demo;
 mod duplicates;
 mod embedding;
+mod erase;
 mod evaluate;
 mod export;
 mod extract;
@@ -112,6 +113,7 @@ enum Command {
     Compact(compact::Args),
     Prune(prune::Args),
     Retract(retract::Args),
+    Erase(erase::Args),
     Alias(alias::Args),
     Duplicates(duplicates::Args),
     Merge(merge::MergeArgs),
@@ -196,6 +198,7 @@ fn dispatch(
         Command::Compact(args) => args.run(out),
         Command::Prune(args) => args.run(out, interrupts),
         Command::Retract(args) => args.run(out),
+        Command::Erase(args) => args.run(out),
         Command::Alias(args) => args.run(out),
         Command::Duplicates(args) => args.run(out),
         Command::Merge(args) => args.run(out),

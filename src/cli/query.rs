@@ -3,6 +3,7 @@
 mod communities;
 mod crowd;
 mod recommend;
+mod rules;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ enum Question {
     Communities(communities::Communities),
     Rank(crowd::Rank),
     FrequentlyWith(crowd::FrequentlyWith),
+    Rules(rules::Rules),
     Trending(crowd::Trending),
     Audience(crowd::Audience),
 }
@@ -179,6 +181,7 @@ impl Args {
             Question::Communities(question) => question.run(out),
             Question::Rank(question) => question.run(out),
             Question::FrequentlyWith(question) => question.run(out),
+            Question::Rules(question) => question.run(out),
             Question::Trending(question) => question.run(out),
             Question::Audience(question) => question.run(out),
         }?;

@@ -203,7 +203,7 @@ impl Engine {
 
     /// The snapshot, with what all of this engine's answers go by.
     pub(super) fn dressed(&self, snapshot: Snapshot) -> Snapshot {
-        snapshot.with_recipe(Arc::clone(&self.recipe)).with_rows(Arc::clone(&self.rows))
+        snapshot.with_recipe(Arc::clone(&self.recipe)).with_rows(self.rows.load_full())
     }
 }
 

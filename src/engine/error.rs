@@ -26,6 +26,23 @@ pub enum EngineError {
         /// The node asked for.
         key: NodeKey,
     },
+    /// A question about nobody.
+    #[error("there is nobody to recommend to: give a user, or items of a session")]
+    NoSubject,
+    /// An event of a session that is refused.
+    #[error("event {place} of the session: {source}")]
+    Session {
+        /// Its place, from 1.
+        place: usize,
+        /// What is wrong with it.
+        source: EventError,
+    },
+    /// A rule that goes by who asks, for a session that does not say.
+    #[error("{field} goes by the user; give one, or leave it out")]
+    NeedsUser {
+        /// Which of the request's fields.
+        field: &'static str,
+    },
     /// An entity that the user is not into.
     #[error("{user} is not into {entity}; `predilect interests` tells what they are into")]
     NoInterest {

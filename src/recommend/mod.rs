@@ -7,12 +7,14 @@
 mod arm;
 mod association;
 mod audience;
+mod basket;
 mod blend;
 mod embedding;
 mod fitted;
 mod explore;
 mod facts;
 mod filter;
+mod fp_growth;
 mod friends;
 mod item_item;
 mod mmr;
@@ -37,6 +39,7 @@ use crate::traverse::TraverseError;
 
 pub use arm::{Arm, ArmError, arm_of};
 pub use audience::{Audience, AudienceMember, AudiencePart, audience};
+pub use basket::{BasketRule, BasketRuleParams, BasketRules, basket_rules, sittings};
 pub use blend::Blend;
 pub use embedding::Embedding;
 pub use explore::{Policy, Trials};
@@ -92,6 +95,14 @@ pub enum RecommendError {
         found: f64,
         /// What is taken.
         expected: &'static str,
+    },
+    /// More sets of items than can be looked at.
+    #[error(
+        "more than {limit} sets of items are that frequent; raise min_support, or lower max_items"
+    )]
+    TooManySets {
+        /// The most.
+        limit: usize,
     },
     /// Arms that cannot divide users.
     #[error(transparent)]

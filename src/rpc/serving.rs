@@ -3,15 +3,17 @@
 use super::RpcError;
 use super::client::{Client, MAX_ANSWER_BYTES, number};
 use super::convert::{
-    audience_from, days_to, effect_from, key_from, key_to, kind_to, moment_to, placed_from,
-    recommendation_from, serve_request_to, together_from, trend_from,
+    audience_from, basket_rule_from, days_to, effect_from, key_from, key_to, kind_to, moment_to,
+    placed_from, recommendation_from, serve_request_to, together_from, trend_from,
 };
 use super::proto;
 use super::proto::recommend_service_client::RecommendServiceClient;
-use crate::engine::{Likeness, Moment, ServeRequest};
+use crate::engine::{Baskets, Fallback, Likeness, Moment, ServeRequest};
 use crate::event::NodeKey;
-use crate::recommend::{Audience, Effect, Placed, Recommendation, Together, Trend};
-use crate::schema::{NodeKind, Timestamp};
+use crate::recommend::{
+    Audience, BasketRuleParams, BasketRules, Effect, Placed, Recommendation, Together, Trend,
+};
+use crate::schema::{DAY_MS, NodeKind, Timestamp};
 
 /// What a server says to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,10 @@ pub struct ServedAnswer {
     pub policy: String,
     /// The user's arm.
     pub arm: String,
+    /// Ids of the session that the graph does not have.
+    pub missing: Vec<String>,
+    /// Why what everybody cares for is shown.
+    pub fallback: Option<Fallback>,
 }
 
 /// A node like another.
@@ -42,13 +48,13 @@ pub struct SimilarNode {
 }
 
 impl Client {
-    /// What to show a user, under rules: as [`crate::engine::Engine::serve`], at most 1,000.
+    /// What to show a user, or whoever has a session, under rules: as [`crate::engine::Engine::serve`], at most 1,000.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Answer`].
     pub fn serve(
         &self,
-        user: &str,
+        user: Option<&str>,
         moment: &Moment,
         request: &ServeRequest,
     ) -> Result<ServedAnswer, RpcError> {
@@ -60,6 +66,8 @@ impl Client {
             policy,
             arm,
             effects,
+            missing_ids,
+            fallback,
             ..
         } = self.wait(self.recommends().recommend(request))?;
         Ok(ServedAnswer {
@@ -69,6 +77,8 @@ impl Client {
             method,
             policy,
             arm,
+            missing: missing_ids,
+            fallback: Fallback::parse(&fallback),
         })
     }
 
@@ -141,6 +151,36 @@ impl Client {
         let answer = self.wait(self.recommends().frequently_with(request))?;
         let together = answer.results.into_iter().map(together_from);
         Ok((together.collect::<Result<_, _>>()?, answer.missing_ids))
+    }
+
+    /// The association rules of everybody's baskets, at most 1,000: as
+    /// [`crate::engine::Engine::basket_rules`].
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Answer`].
+    pub fn basket_rules(
+        &self,
+        baskets: Baskets,
+        as_of: Option<Timestamp>,
+        params: &BasketRuleParams,
+    ) -> Result<BasketRules, RpcError> {
+        let session_gap = match baskets {
+            Baskets::Users => None,
+            Baskets::Sittings { gap_ms } => Some(days_to(gap_ms as f64 / DAY_MS as f64)),
+        };
+        let request = proto::ListBasketRulesRequest {
+            min_support: Some(params.min_support),
+            min_confidence: Some(params.min_confidence),
+            min_lift: Some(params.min_lift),
+            max_items: u32::try_from(params.max_items.max(1)).unwrap_or(u32::MAX),
+            session_gap,
+            page_size: number(params.k),
+            read: Some(self.read(as_of)),
+        };
+        let answer = self.wait(self.recommends().list_basket_rules(request))?;
+        let rules = answer.rules.into_iter().map(basket_rule_from).collect::<Result<_, _>>()?;
+        let (baskets, found) = (answer.baskets as usize, answer.found as usize);
+        Ok(BasketRules { baskets, found, rules })
     }
 
     /// What users turn to more than in the window before: as [`crate::engine::Engine::trending`], at most

@@ -160,6 +160,11 @@ impl From<EngineError> for Refusal {
             EngineError::NoInterest { user, entity } => {
                 refusal.with("user", &user.name).with("entity", &entity.name)
             }
+            EngineError::NoSubject => refusal.at("user"),
+            EngineError::NeedsUser { field } => refusal.at(*field),
+            EngineError::Session { place, source } => {
+                refusal.at(format!("session[{}].{}", place - 1, source.field()))
+            }
             EngineError::Token { .. } => refusal.at("read.at_least_as_fresh"),
             EngineError::Recommend(RecommendError::Unknown { known, .. }) => {
                 refusal.at("method").with("known", known)
@@ -167,6 +172,7 @@ impl From<EngineError> for Refusal {
             EngineError::Recommend(
                 RecommendError::Filter { field, .. } | RecommendError::Rule { field, .. },
             ) => refusal.at(*field),
+            EngineError::Recommend(RecommendError::TooManySets { .. }) => refusal.at("min_support"),
             EngineError::Recommend(RecommendError::Arms(_)) => refusal.at("experiment.arms"),
             EngineError::Event(error) | EngineError::Ingest(IngestError::Event(error)) => {
                 refusal.at(error.field())
@@ -190,6 +196,10 @@ impl From<EventError> for Refusal {
 fn of_engine(error: &EngineError) -> (Code, &'static str) {
     match error {
         EngineError::Unknown { .. } => (Code::NotFound, "UNKNOWN_NODE"),
+        EngineError::NoSubject | EngineError::NeedsUser { .. } => {
+            (Code::InvalidArgument, "MISSING_FIELD")
+        }
+        EngineError::Session { source, .. } => of_event(source),
         EngineError::NoInterest { .. } => (Code::NotFound, "NO_INTEREST"),
         EngineError::Token { .. } => (Code::FailedPrecondition, "TOKEN_OF_ANOTHER_STORE"),
         EngineError::Gathered(error) => of_engine(error),
@@ -228,6 +238,9 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         }
         EngineError::Recommend(RecommendError::Rule { .. }) => {
             (Code::InvalidArgument, "BAD_NUMBER")
+        }
+        EngineError::Recommend(RecommendError::TooManySets { .. }) => {
+            (Code::ResourceExhausted, "TOO_MANY_SETS")
         }
         EngineError::Recommend(RecommendError::Arms(_)) => (Code::InvalidArgument, "BAD_ARMS"),
         EngineError::Traverse(error) => of_traverse(error),

@@ -203,6 +203,31 @@ impl ServedLog {
         Ok(())
     }
 
+    /// Takes every answer that was shown to the user of this id, or that showed the user, out of the files and
+    /// of memory; says how many there were. Each file is rewritten whole or stays as it is.
+    ///
+    /// # Errors
+    /// Those of [`read_served`], and of writes: then calling it again goes on.
+    pub fn forget(&mut self, user: &str) -> Result<u64, StoreError> {
+        self.file = None;
+        let mut taken = 0;
+        if let Some(folder) = self.folder.clone() {
+            for path in files_of(&folder)? {
+                taken += forget_in(&folder, &path, user)?;
+            }
+            // It is read anew.
+            self.index = None;
+        } else if let Ok(key) = NodeKey::new(NodeKind::User, user)
+            && let Some(index) = &mut self.index
+        {
+            let id = NodeId::of(&key);
+            taken = index.users.remove(&id).map_or(0, |shown| shown.len() as u64);
+            index.viewers.remove(&id);
+            index.viewers.values_mut().for_each(|viewers| viewers.retain(|(one, _)| *one != id));
+        }
+        Ok(taken)
+    }
+
     fn index(&mut self) -> Result<&Index, StoreError> {
         if self.index.is_none() {
             let mut index = Index::default();
@@ -255,30 +280,74 @@ pub fn read_served(store: &Path, each: impl FnMut(ServedRecord)) -> Result<(), S
 }
 
 fn read(folder: &Path, mut each: impl FnMut(ServedRecord)) -> Result<(), StoreError> {
-    let error = |path: &Path, source| StoreError::Io { path: path.to_owned(), source };
-    let paths = match files(folder) {
-        Ok(paths) => paths,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(error(folder, source)),
-    };
-    for path in paths {
-        let mut lines = BufReader::new(File::open(&path).map_err(|source| error(&path, source))?);
-        let (mut line, mut number) = (Vec::new(), 0);
-        loop {
-            line.clear();
-            lines.read_until(b'\n', &mut line).map_err(|source| error(&path, source))?;
-            if line.pop() != Some(b'\n') {
-                break;
-            }
-            number += 1;
-            let record = serde_json::from_slice(&line).map_err(|problem| {
-                let message = format!("line {number} is no record: {problem}; take it out");
-                error(&path, std::io::Error::new(std::io::ErrorKind::InvalidData, message))
-            })?;
-            each(record);
-        }
+    for path in files_of(folder)? {
+        read_file(&path, |_, record| each(record))?;
     }
     Ok(())
+}
+
+fn io(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io { path: path.to_owned(), source }
+}
+
+/// The files of days, ascending; none where there is no folder.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    match files(folder) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found.map_err(|source| io(folder, source)),
+    }
+}
+
+/// Each whole line of a file, without its end, and what it says.
+fn read_file(path: &Path, mut each: impl FnMut(&[u8], ServedRecord)) -> Result<(), StoreError> {
+    let mut lines = BufReader::new(File::open(path).map_err(|source| io(path, source))?);
+    let (mut line, mut number) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        lines.read_until(b'\n', &mut line).map_err(|source| io(path, source))?;
+        if line.pop() != Some(b'\n') {
+            return Ok(());
+        }
+        number += 1;
+        let record = serde_json::from_slice(&line).map_err(|problem| {
+            let message = format!("line {number} is no record: {problem}; take it out");
+            io(path, std::io::Error::new(std::io::ErrorKind::InvalidData, message))
+        })?;
+        each(&line, record);
+    }
+}
+
+/// Rewrites a file without the answers that name a user, where there are any; a line that was torn goes too.
+fn forget_in(folder: &Path, path: &Path, user: &str) -> Result<u64, StoreError> {
+    let names = |record: &ServedRecord| {
+        let is_user = |item: &ServedItem| {
+            item.kind == NodeKind::User.name()
+                && (item.id == user || item.instead_of.as_deref() == Some(user))
+        };
+        record.user == user || record.items.iter().any(is_user)
+    };
+    let (mut kept, mut taken) = (Vec::new(), 0);
+    read_file(path, |line, record| {
+        if names(&record) {
+            taken += 1;
+        } else {
+            kept.extend_from_slice(line);
+            kept.push(b'\n');
+        }
+    })?;
+    let length = fs::metadata(path).map_err(|source| io(path, source))?.len();
+    if kept.len() as u64 == length {
+        return Ok(0);
+    }
+    let rewrite = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&kept)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    };
+    rewrite().map_err(|source| io(path, source))?;
+    Ok(taken)
 }
 
 /// The files of days, ascending.

@@ -103,7 +103,7 @@ fn parse_window(text: &str) -> Result<f64, String> {
 }
 
 /// Says which ids are unknown.
-fn tell_missing(missing: &[String]) {
+pub(super) fn tell_missing(missing: &[String]) {
     if !missing.is_empty() {
         note(&format!("the graph does not have {}", missing.join(", ")));
     }

@@ -1,9 +1,9 @@
 //! Candidates, and questions about everybody.
 
 use super::Source;
-use crate::engine::Moment;
+use crate::engine::{Baskets, Moment};
 use crate::event::NodeKey;
-use crate::recommend::{Audience, Recommendation, Together, Trend};
+use crate::recommend::{Audience, BasketRuleParams, BasketRules, Recommendation, Together, Trend};
 use crate::schema::{NodeKind, Timestamp};
 
 impl Source {
@@ -38,6 +38,19 @@ impl Source {
                 (found, missing)
             }
             Self::Server(client) => client.frequently_with(items, as_of, min_users, k)?,
+        })
+    }
+
+    /// What follows from what.
+    pub fn rules(
+        &self,
+        baskets: Baskets,
+        as_of: Option<Timestamp>,
+        params: &BasketRuleParams,
+    ) -> anyhow::Result<BasketRules> {
+        Ok(match self {
+            Self::Store(engine) => engine.basket_rules(baskets, as_of, params)?.1,
+            Self::Server(client) => client.basket_rules(baskets, as_of, params)?,
         })
     }
 

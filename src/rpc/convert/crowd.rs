@@ -1,8 +1,8 @@
 //! What goes together, what grows, and who would care.
 
-use super::{key_from, node_to};
+use super::{key_from, node_to, there};
 use crate::recommend::{
-    Audience, AudienceMember, AudiencePart, Named, Together, Trend, TrendCounts,
+    Audience, AudienceMember, AudiencePart, BasketRule, Named, Together, Trend, TrendCounts,
 };
 use crate::rpc::{RpcError, proto};
 
@@ -71,6 +71,41 @@ pub(in crate::rpc) fn together_from(found: proto::Together) -> Result<Together, 
         confidence,
         lift,
         careful_lift,
+    })
+}
+
+fn named_node_to(Named { kind, id, label }: Named) -> proto::NamedNode {
+    proto::NamedNode { node: Some(node_to(kind, &id)), label }
+}
+
+/// That something follows from something.
+pub(in crate::rpc) fn basket_rule_to(rule: BasketRule) -> proto::BasketRule {
+    let BasketRule { antecedent, consequent, count, of, support, confidence, lift, careful_lift } =
+        rule;
+    proto::BasketRule {
+        antecedent: antecedent.into_iter().map(named_node_to).collect(),
+        consequent: Some(named_node_to(consequent)),
+        count: count as u64,
+        of: of as u64,
+        support,
+        confidence,
+        lift,
+        careful_lift,
+    }
+}
+
+/// That something follows from something.
+pub(in crate::rpc) fn basket_rule_from(rule: proto::BasketRule) -> Result<BasketRule, RpcError> {
+    let named = |proto::NamedNode { node, label }| named_from(node, label, "rule.node");
+    Ok(BasketRule {
+        antecedent: rule.antecedent.into_iter().map(named).collect::<Result<_, _>>()?,
+        consequent: named(there(rule.consequent, "rule.consequent")?)?,
+        count: rule.count as usize,
+        of: rule.of as usize,
+        support: rule.support,
+        confidence: rule.confidence,
+        lift: rule.lift,
+        careful_lift: rule.careful_lift,
     })
 }
 

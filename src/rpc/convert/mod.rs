@@ -16,7 +16,8 @@ use crate::explain::{Contribution, EventRef};
 use crate::schema::{NodeKind, Timestamp};
 
 pub(super) use crowd::{
-    audience_from, audience_to, together_from, together_to, trend_from, trend_to,
+    audience_from, audience_to, basket_rule_from, basket_rule_to, together_from, together_to,
+    trend_from, trend_to,
 };
 pub(super) use event::{document_from, document_to, event_from, event_to};
 pub(super) use graph::{edge_to, path_from, path_to, stats_from, stats_to};
