@@ -52,7 +52,7 @@ pub struct Version {
     pub warm_start: Option<u32>,
 }
 
-fn time_to<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+fn time_to<S: Serializer>(at: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(at)
 }
 
@@ -121,6 +121,19 @@ impl Versions {
         Ok(about)
     }
 
+    /// How many rows of these names there are in all versions.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn count(&self, names: &[String]) -> Result<usize, TableError> {
+        let mut known = 0;
+        for number in self.numbers()? {
+            let table = self.load(number)?;
+            known += names.iter().filter(|name| table.find(name).is_some()).count();
+        }
+        Ok(known)
+    }
+
     /// Takes the rows of these names out of every version; says how many there were.
     ///
     /// # Errors
@@ -135,7 +148,7 @@ impl Versions {
                 let table = table.without(names)?;
                 let path = self.path(about.version);
                 table.save(&path)?;
-                self.describe(&path, &Version { nodes: table.names().len(), ..about })?;
+                describe(&path, &Version { nodes: table.names().len(), ..about })?;
                 taken += n_known;
             }
         }
@@ -147,27 +160,9 @@ impl Versions {
         let next = self.folder.join(format!(".{:06}", about.version));
         let path = self.path(about.version);
         table.save(&next)?;
-        self.describe(&next, about)?;
+        describe(&next, about)?;
         fs::rename(&next, &path).map_err(|source| TableError::Io { path, source })?;
-        self.sync(&self.folder)
-    }
-
-    fn describe(&self, folder: &Path, about: &Version) -> Result<(), TableError> {
-        let path = folder.join(ABOUT);
-        let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer_pretty(&mut file, about)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| TableError::Io { path: path.clone(), source })?;
-        self.sync(folder)
-    }
-
-    fn sync(&self, folder: &Path) -> Result<(), TableError> {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| TableError::Io { path: folder.to_owned(), source })
+        sync(&self.folder)
     }
 
     /// Removes what was ended before it was whole.
@@ -215,6 +210,25 @@ impl Versions {
         let known = if known.is_empty() { "none".to_owned() } else { known };
         TableError::NoVersion { number, known }
     }
+}
+
+/// Writes down what a version was trained on, in its folder.
+fn describe(folder: &Path, about: &Version) -> Result<(), TableError> {
+    let path = folder.join(ABOUT);
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, about)?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| TableError::Io { path: path.clone(), source })?;
+    sync(folder)
+}
+
+fn sync(folder: &Path) -> Result<(), TableError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| TableError::Io { path: folder.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -274,6 +288,7 @@ mod tests {
             let table = table(names);
             versions.add(&table, &about(&table)).unwrap();
         }
+        assert_eq!(versions.count(&["user:ann".to_owned()]).unwrap(), 2);
         assert_eq!(versions.forget(&["user:ann".to_owned()]).unwrap(), 2);
         assert_eq!(versions.forget(&["user:ann".to_owned()]).unwrap(), 0);
         for (number, name, value) in [(1, "item:b", 1.5), (3, "item:c", 0.5)] {

@@ -95,10 +95,7 @@ impl Engine {
         let snapshot = self.snapshot();
         let graph = &**snapshot.graph().base();
         let names = snapshot.row_names();
-        let warm = match plan.warm_start {
-            true => Some(self.to_start_from(&versions, &plan.params)?),
-            false => None,
-        };
+        let warm = plan.warm_start.then(|| to_start_from(&versions, &plan.params)).transpose()?;
         let start = warm.as_ref().map(|(_, table)| start_rows(graph, &names, table));
         let course = Course { start: start.as_deref(), checkpoint: plan.checkpoint.clone() };
         let Params { dim, seed, .. } = plan.params;
@@ -177,34 +174,32 @@ impl Engine {
         self.store.folder().map(Versions::of).ok_or(EngineError::NoFolder)
     }
 
-    fn to_start_from(
-        &self,
-        versions: &Versions,
-        params: &Params,
-    ) -> Result<(u32, EmbeddingTable), EngineError> {
-        let refused = |reason: String| EngineError::WarmStart { reason };
-        let last = versions.last()?;
-        let last = last.ok_or_else(|| refused("the store keeps no version".to_owned()))?;
-        let table = versions.load(last)?;
-        if table.dim() != params.dim {
-            let dim = table.dim();
-            return Err(refused(format!(
-                "version {last} has {dim} numbers a row: give --dim {dim}"
-            )));
-        }
-        // Rows that were spread are of another scale than those that are learnt.
-        let spread = |value: Option<&f64>| value.is_some_and(|terms| *terms > 0.0);
-        if spread(table.params().get("spread")) || spread(params.values.get("spread")) {
-            let reason = "rows that were spread, in the last version or to be, are no start";
-            return Err(refused(reason.to_owned()));
-        }
-        Ok((last, table))
-    }
-
     /// The snapshot, with what all of this engine's answers go by.
     pub(super) fn dressed(&self, snapshot: Snapshot) -> Snapshot {
         snapshot.with_recipe(Arc::clone(&self.recipe)).with_rows(self.rows.load_full())
     }
+}
+
+/// The last version, if a training with `params` can start from it.
+fn to_start_from(
+    versions: &Versions,
+    params: &Params,
+) -> Result<(u32, EmbeddingTable), EngineError> {
+    let refused = |reason: String| EngineError::WarmStart { reason };
+    let last = versions.last()?;
+    let last = last.ok_or_else(|| refused("the store keeps no version".to_owned()))?;
+    let table = versions.load(last)?;
+    if table.dim() != params.dim {
+        let dim = table.dim();
+        return Err(refused(format!("version {last} has {dim} numbers a row: give --dim {dim}")));
+    }
+    // Rows that were spread are of another scale than those that are learnt.
+    let spread = |value: Option<&f64>| value.is_some_and(|terms| *terms > 0.0);
+    if spread(table.params().get("spread")) || spread(params.values.get("spread")) {
+        let reason = "rows that were spread, in the last version or to be, are no start";
+        return Err(refused(reason.to_owned()));
+    }
+    Ok((last, table))
 }
 
 /// Where nodes start, `[nodes, dim]`: where `table` has them; a new one among its neighbours that the table

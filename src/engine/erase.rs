@@ -8,7 +8,7 @@ use super::{Engine, EngineError, lock};
 use crate::embed::Versions;
 use crate::event::NodeKey;
 use crate::snapshot::{KeptRows, row_name};
-use crate::store::ErasedFacts;
+use crate::store::{ErasedFacts, Pruned};
 
 /// What erasing a user took away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,10 +43,30 @@ impl Engine {
     /// [`EngineError::Store`], [`EngineError::Table`], [`EngineError::Snapshot`]; what was done until then
     /// stays done.
     pub fn erase_user(&self, user: &NodeKey) -> Result<Erased, EngineError> {
+        let (facts, served, rows) = self.take_out(user)?;
+        // What was deleted is in the files until they are rewritten, which others may write beside.
+        self.store.backend().compact()?;
+        Ok(Erased { facts, served, rows })
+    }
+
+    /// What [`erase_user`](Self::erase_user) would take away.
+    ///
+    /// # Errors
+    /// Those of reads.
+    pub fn count_of_user(&self, user: &NodeKey) -> Result<Erased, EngineError> {
+        let facts = self.store.erase(user, Pruned::Counted)?;
+        let served = lock(&self.served).forget(&user.name, Pruned::Counted)?;
+        let versions = self.store.folder().map(Versions::of);
+        let rows = versions.map(|versions| versions.count(&[row_name(user)])).transpose()?;
+        Ok(Erased { facts, served, rows: rows.unwrap_or_default() as u64 })
+    }
+
+    /// Takes a user out of everything but the bytes of files that are to be rewritten.
+    fn take_out(&self, user: &NodeKey) -> Result<(ErasedFacts, u64, u64), EngineError> {
         let _one_writer = lock(&self.writing);
         *lock(&self.catalogue) = None;
-        let facts = self.store.erase(user)?;
-        let served = lock(&self.served).forget(&user.name)?;
+        let facts = self.store.erase(user, Pruned::Gone)?;
+        let served = lock(&self.served).forget(&user.name, Pruned::Gone)?;
         let mut rows = 0;
         if let Some(folder) = self.store.folder() {
             let versions = Versions::of(folder);
@@ -59,7 +79,6 @@ impl Engine {
         self.store.outdate();
         *lock(&self.kept) = None;
         self.rebuild()?;
-        self.store.backend().compact()?;
-        Ok(Erased { facts, served, rows })
+        Ok((facts, served, rows))
     }
 }

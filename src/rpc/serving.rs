@@ -3,12 +3,13 @@
 use super::RpcError;
 use super::client::{Client, MAX_ANSWER_BYTES, number};
 use super::convert::{
-    audience_from, basket_rule_from, days_to, effect_from, key_from, key_to, kind_to, moment_to,
-    placed_from, recommendation_from, serve_request_to, together_from, trend_from,
+    audience_from, basket_rule_from, days_to, effect_from, erased_from, key_from, key_to, kind_to,
+    moment_to, placed_from, recommendation_from, serve_request_to, together_from, trend_from,
 };
 use super::proto;
+use super::proto::admin_service_client::AdminServiceClient;
 use super::proto::recommend_service_client::RecommendServiceClient;
-use crate::engine::{Baskets, Fallback, Likeness, Moment, ServeRequest};
+use crate::engine::{Baskets, Erased, Fallback, Likeness, Moment, ServeRequest};
 use crate::event::NodeKey;
 use crate::recommend::{
     Audience, BasketRuleParams, BasketRules, Effect, Placed, Recommendation, Together, Trend,
@@ -223,6 +224,16 @@ impl Client {
             read: Some(self.read(as_of)),
         };
         audience_from(self.wait(self.recommends().find_audience(request))?)
+    }
+
+    /// Erases a user, or only counts what there is: as [`crate::engine::Engine::erase_user`].
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`].
+    pub fn erase_user(&self, user: &str, force: bool) -> Result<Erased, RpcError> {
+        let request = proto::EraseUserRequest { user: user.to_owned(), force };
+        let mut client = AdminServiceClient::new(self.channel.clone());
+        Ok(erased_from(self.wait(client.erase_user(request))?))
     }
 
     fn read(&self, as_of: Option<Timestamp>) -> proto::ReadOptions {

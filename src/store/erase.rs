@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::apply::Mutation;
 use super::graph_store::GraphStore;
 use super::record::{EdgeKey, Evidence, EvidenceId, NodeId, Stamp};
-use super::{StoreError, View};
+use super::{Pruned, StoreError, View};
 use crate::event::NodeKey;
 
 /// Pieces of evidence to a batch.
@@ -21,7 +21,7 @@ const PIECES: usize = 10_000;
 pub struct ErasedFacts {
     /// Events of the user, and events of others that were about the user.
     pub events: u64,
-    /// Other pieces of evidence: opinions in reviews, edges from files, what a catalogue said.
+    /// Other pieces of evidence: edges from files, what a catalogue said. Opinions go with their reviews.
     pub others: u64,
     /// Did the catalogue have a document of the user?
     pub document: bool,
@@ -32,15 +32,29 @@ pub struct ErasedFacts {
 
 impl GraphStore {
     /// Takes everything of a node out of the graph, and what was made of its texts. What is left is as if it
-    /// had never come, but for `ErasedFacts::in_packed_rows`.
+    /// had never come, but for `ErasedFacts::in_packed_rows`. Or only counts it.
     ///
     /// # Errors
     /// Those of reads and writes; the batches before stay done.
-    pub fn erase(&self, key: &NodeKey) -> Result<ErasedFacts, StoreError> {
+    pub fn erase(&self, key: &NodeKey, pruned: Pruned) -> Result<ErasedFacts, StoreError> {
         let id = NodeId::of(key);
         let mut erased = ErasedFacts::default();
+        if pruned == Pruned::Counted {
+            let mut events: BTreeSet<EvidenceId> = BTreeSet::new();
+            for (_, stamp, evidence) in self.view().some_pieces(id, usize::MAX)? {
+                match evidence {
+                    Evidence::Event { .. } => drop(events.insert(stamp.id)),
+                    Evidence::Opinion { .. } => {}
+                    _ => erased.others += 1,
+                }
+            }
+            erased.events = events.len() as u64;
+            erased.document = self.view().node(id)?.is_some_and(|node| node.document.is_some());
+            erased.in_packed_rows = self.is_numbered(id);
+            return Ok(erased);
+        }
         loop {
-            let pieces = self.view().some_pieces(id)?;
+            let pieces = self.view().some_pieces(id, PIECES)?;
             if pieces.is_empty() {
                 break;
             }
@@ -55,7 +69,7 @@ impl GraphStore {
                         changes.extend(facts.into_iter().map(Mutation::Remove));
                     }
                 } else {
-                    erased.others += 1;
+                    erased.others += u64::from(!matches!(evidence, Evidence::Opinion { .. }));
                     changes.push(Mutation::Remove(self.view().fact(edge, stamp, evidence)?));
                 }
             }
@@ -69,20 +83,28 @@ impl GraphStore {
             self.apply(&nothing)?;
             self.forget(document.text.values().map(String::as_str))?;
         }
-        erased.in_packed_rows =
-            self.view().numbers.as_deref().is_some_and(|numbers| numbers.find(id).is_some());
+        erased.in_packed_rows = self.is_numbered(id);
         self.sync()?;
         Ok(erased)
+    }
+
+    /// Do packed rows know the node?
+    fn is_numbered(&self, id: NodeId) -> bool {
+        self.view().numbers.as_deref().is_some_and(|numbers| numbers.find(id).is_some())
     }
 }
 
 impl View<'_> {
     /// Some of the evidence of edges at a node, either way.
-    fn some_pieces(&self, id: NodeId) -> Result<Vec<(EdgeKey, Stamp, Evidence)>, StoreError> {
+    fn some_pieces(
+        &self,
+        id: NodeId,
+        most: usize,
+    ) -> Result<Vec<(EdgeKey, Stamp, Evidence)>, StoreError> {
         let mut pieces = Vec::new();
         for item in self.evidence_from(id)? {
             pieces.push(item?);
-            if pieces.len() == PIECES {
+            if pieces.len() == most {
                 return Ok(pieces);
             }
         }
@@ -90,7 +112,7 @@ impl View<'_> {
             for item in self.evidence_of(&edge?.0)? {
                 pieces.push(item?);
             }
-            if pieces.len() >= PIECES {
+            if pieces.len() >= most {
                 return Ok(pieces);
             }
         }

@@ -7,6 +7,8 @@
 //!
 //! Who asks how often something was shown has the kept files read once; from then on it is kept in memory.
 
+mod forget;
+
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -203,31 +205,6 @@ impl ServedLog {
         Ok(())
     }
 
-    /// Takes every answer that was shown to the user of this id, or that showed the user, out of the files and
-    /// of memory; says how many there were. Each file is rewritten whole or stays as it is.
-    ///
-    /// # Errors
-    /// Those of [`read_served`], and of writes: then calling it again goes on.
-    pub fn forget(&mut self, user: &str) -> Result<u64, StoreError> {
-        self.file = None;
-        let mut taken = 0;
-        if let Some(folder) = self.folder.clone() {
-            for path in files_of(&folder)? {
-                taken += forget_in(&folder, &path, user)?;
-            }
-            // It is read anew.
-            self.index = None;
-        } else if let Ok(key) = NodeKey::new(NodeKind::User, user)
-            && let Some(index) = &mut self.index
-        {
-            let id = NodeId::of(&key);
-            taken = index.users.remove(&id).map_or(0, |shown| shown.len() as u64);
-            index.viewers.remove(&id);
-            index.viewers.values_mut().for_each(|viewers| viewers.retain(|(one, _)| *one != id));
-        }
-        Ok(taken)
-    }
-
     fn index(&mut self) -> Result<&Index, StoreError> {
         if self.index.is_none() {
             let mut index = Index::default();
@@ -315,39 +292,6 @@ fn read_file(path: &Path, mut each: impl FnMut(&[u8], ServedRecord)) -> Result<(
         })?;
         each(&line, record);
     }
-}
-
-/// Rewrites a file without the answers that name a user, where there are any; a line that was torn goes too.
-fn forget_in(folder: &Path, path: &Path, user: &str) -> Result<u64, StoreError> {
-    let names = |record: &ServedRecord| {
-        let is_user = |item: &ServedItem| {
-            item.kind == NodeKind::User.name()
-                && (item.id == user || item.instead_of.as_deref() == Some(user))
-        };
-        record.user == user || record.items.iter().any(is_user)
-    };
-    let (mut kept, mut taken) = (Vec::new(), 0);
-    read_file(path, |line, record| {
-        if names(&record) {
-            taken += 1;
-        } else {
-            kept.extend_from_slice(line);
-            kept.push(b'\n');
-        }
-    })?;
-    let length = fs::metadata(path).map_err(|source| io(path, source))?.len();
-    if kept.len() as u64 == length {
-        return Ok(0);
-    }
-    let rewrite = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&kept)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
-    };
-    rewrite().map_err(|source| io(path, source))?;
-    Ok(taken)
 }
 
 /// The files of days, ascending.

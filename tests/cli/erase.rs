@@ -80,7 +80,10 @@ fn no_byte_names_who_is_erased() {
     }
     assert!(before.iter().any(|place| place.starts_with("served/")), "{before:?}");
     assert!(!where_it_stands(&store, "sings like a marmot").is_empty());
+    let counted = folder.json("erase --store store --user zoë-of-old --dry-run --output json");
+    assert!(where_it_stands(&store, "zoë-of-old").contains(&"nodes".to_owned()));
     let erased = folder.json("erase --store store --user zoë-of-old --output json");
+    assert_eq!(counted, erased);
     // Three of the tiny data, a review, and one who followed.
     assert_eq!((&erased["events"], &erased["others"]), (&5.into(), &0.into()), "{erased}");
     assert_eq!((&erased["served"], &erased["rows"]), (&1.into(), &1.into()), "{erased}");
@@ -100,25 +103,30 @@ fn no_byte_names_who_is_erased() {
 }
 
 #[test]
-fn a_users_document_and_given_edges_go_too() {
+fn given_edges_go_too_packed_or_not() {
     let folder = Folder::new();
-    let rows =
-        "src,dst,rel,weight,ts\nmarmot,a,viewed,2,1000\nben,a,viewed,1,1000\nben,b,viewed,1,2000\n";
-    folder.put("edges.csv", rows);
+    let edges = |rows: &str| format!("src,dst,rel,weight,ts\n{rows}");
     folder.put(
-        "items.jsonl",
-        "{\"id\": \"marmot\", \"kind\": \"user\", \"title\": \"Old Marmot\"}\n",
+        "edges.csv",
+        edges("marmot,a,viewed,2,1000\nben,a,viewed,1,1000\nben,b,viewed,1,2000\n"),
     );
-    folder.check("load --store store --items items.jsonl --extractor off", 0);
+    folder.put("more.csv", edges("marmot,a,viewed,3,1000\nmarmot,b,viewed,1,3000\n"));
     folder.check("load-edges --store store --edges edges.csv", 0);
-    assert!(!where_it_stands(&folder.path("store"), "Old Marmot").is_empty());
-    let erased = folder.json("erase --store store --user marmot --output json");
-    assert_eq!((&erased["document"], &erased["others"]), (&true.into(), &1.into()), "{erased}");
-    assert_eq!(erased["in_packed_rows"], true);
-    for text in ["marmot", "Old Marmot"] {
-        let left = where_it_stands(&folder.path("store"), text);
-        assert_eq!(left, Vec::<String>::new(), "{text}");
-    }
+    folder.check("load-edges --store store --edges more.csv --load-id more", 0);
+    assert!(where_it_stands(&folder.path("store"), "marmot").contains(&"nodes".to_owned()));
+    let erased = folder.check("erase --store store --user marmot --output json", 0);
+    assert!(erased.err.contains("unload and load them again"), "{}", erased.err);
+    let erased: Value = serde_json::from_str(&erased.out).unwrap();
+    assert_eq!(
+        (&erased["others"], &erased["in_packed_rows"]),
+        (&2.into(), &true.into()),
+        "{erased}"
+    );
+    assert_eq!(where_it_stands(&folder.path("store"), "marmot"), Vec::<String>::new());
     folder.check("verify --store store", 0);
-    assert_eq!(folder.json("stats --store store --output json")["edges"], 2);
+    let edges = &folder.json("stats --store store --output json")["edges"];
+    assert_eq!(edges.to_string(), "{\"viewed\":2}");
+    // What the loads said does not come back when one of them is taken back.
+    folder.check("unload --store store --load-id more --extractor off", 0);
+    assert_eq!(where_it_stands(&folder.path("store"), "marmot"), Vec::<String>::new());
 }

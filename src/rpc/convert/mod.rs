@@ -20,7 +20,7 @@ pub(super) use crowd::{
     trend_from, trend_to,
 };
 pub(super) use event::{document_from, document_to, event_from, event_to};
-pub(super) use graph::{edge_to, path_from, path_to, stats_from, stats_to};
+pub(super) use graph::{edge_to, erased_from, erased_to, path_from, path_to, stats_from, stats_to};
 pub(super) use interest::{
     explanation_from, explanation_to, interest_from, interest_to, moment_to,
 };

@@ -1,5 +1,6 @@
 //! What was shown is known, whatever was torn and however old it is.
 
+use super::super::Pruned;
 use super::*;
 
 fn record(id: &str, user: &str, day: i64, items: &[&str]) -> ServedRecord {
@@ -127,8 +128,9 @@ fn who_is_forgotten_is_in_no_line_and_no_answer() {
     log.append(&about).unwrap();
     assert_eq!(times(&mut log, "ann", "a", 101, 30), 1);
     assert_eq!(log.viewers(node(NodeKind::Item, "a")).unwrap().len(), 2);
-    assert_eq!(log.forget("ann").unwrap(), 3);
-    assert_eq!(log.forget("ann").unwrap(), 0);
+    assert_eq!(log.forget("ann", Pruned::Counted).unwrap(), 3);
+    assert_eq!(log.forget("ann", Pruned::Gone).unwrap(), 3);
+    assert_eq!(log.forget("ann", Pruned::Gone).unwrap(), 0);
     let ids: Vec<String> = all(folder.path()).into_iter().map(|found| found.id).collect();
     assert_eq!(ids, ["r2", "r4"]);
     assert_eq!(times(&mut log, "ann", "a", 101, 30), 0);
@@ -142,9 +144,12 @@ fn who_is_forgotten_is_in_no_line_and_no_answer() {
     let path = folder.path().join("served/1970-04-12.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, whole.clone() + "{\"id\":\"r7\",\"user\":\"ann").unwrap();
-    assert_eq!(ServedLog::new(Some(folder.path())).forget("ann").unwrap(), 0);
+    assert_eq!(ServedLog::new(Some(folder.path())).forget("ann", Pruned::Gone).unwrap(), 0);
     assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     let mut memory = ServedLog::new(None);
     memory.append(&record("r1", "ann", 100, &["a"])).unwrap();
-    assert_eq!((memory.forget("ann").unwrap(), times(&mut memory, "ann", "a", 100, 1)), (1, 0));
+    assert_eq!(
+        (memory.forget("ann", Pruned::Gone).unwrap(), times(&mut memory, "ann", "a", 100, 1)),
+        (1, 0)
+    );
 }
