@@ -218,7 +218,8 @@ fn multiply_strided(
         return;
     }
     let spans = |at: usize, rows: usize, columns: usize| {
-        (rows - 1) * strides[at][0] + (columns - 1) * strides[at][1] < [target.len(), left.len(), right.len()][at]
+        (rows - 1) * strides[at][0] + (columns - 1) * strides[at][1]
+            < [target.len(), left.len(), right.len()][at]
     };
     assert!(spans(0, m, n), "room for the product");
     assert!(spans(1, m, k), "the left factor whole");
@@ -314,7 +315,9 @@ mod tests {
         let (turned_left, turned_right) = (left.transposed(), right.transposed());
         let both = product((turned_left.values(), true), (turned_right.values(), true), sizes);
         let none = product((left.values(), false), (right.values(), false), sizes);
-        let near = |values: &[f32]| values.iter().zip(expected.values()).all(|(a, b)| (a - b).abs() < 1e-4);
+        let near = |values: &[f32]| {
+            values.iter().zip(expected.values()).all(|(a, b)| (a - b).abs() < 1e-4)
+        };
         assert!(near(&both) && near(&none));
     }
 

@@ -3,7 +3,8 @@
 //! `x` is an item's text: its words and attributes, brought down to few dimensions. `y` is its
 //! behaviour: the items that the same users did, likewise. What a history says, the sum of its items'
 //! `[x; y]`, meets `u` of each item in an inner product. `W` and `b` are the least squares that give
-//! the next item from the acts before it, held near a multiple of the identity. So that training does
+//! the next item from the acts before it, held near a multiple of the identity; then they are trained
+//! by softmax, as far as held-out users gain. So that training does
 //! not rely on what `y` knows only because it has seen the answer, the users are parted in two halves,
 //! and each half's acts are predicted with the `y` of the other. An item that nobody did has no `y`;
 //! least squares from `x` fill it in.
@@ -35,7 +36,7 @@ pub(super) const ENTRY: Entry = Entry {
         Knob {
             name: "epochs",
             about: "passes of training by softmax after the least squares, at most",
-            default: 0.0,
+            default: 10.0,
             grid: &[],
         },
         Knob { name: "text", about: "0 leaves text out", default: 1.0, grid: &[] },
@@ -216,12 +217,7 @@ fn joined(n_items: usize, parts: &[Option<&Dense>]) -> Dense {
 }
 
 /// Histories of the users that `of` says, told by `vectors`, and what came next.
-fn pairs(
-    training: &Training,
-    vectors: &Dense,
-    decay: f32,
-    of: impl Fn(usize) -> bool,
-) -> Pairs {
+fn pairs(training: &Training, vectors: &Dense, decay: f32, of: impl Fn(usize) -> bool) -> Pairs {
     let width = vectors.n_columns();
     let n_users = training.interactions.n_users();
     let step = (n_users * LATEST).div_ceil(PAIRS).max(1);

@@ -198,6 +198,12 @@ impl Entry {
         Params(self.knobs.iter().map(|knob| (knob.name, knob.default)).collect())
     }
 
+    /// Whether a search among all methods should try it where it applies: networks whose fits take
+    /// minutes have to be named.
+    pub fn worth_a_try(&self, training: &Training) -> bool {
+        neural::worth_a_try(self.name, training)
+    }
+
     /// The knob of this name.
     ///
     /// # Errors

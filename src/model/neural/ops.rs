@@ -1,18 +1,13 @@
 //! Operations of the networks with a backward pass.
 //!
 //! candle differentiates; the sums that decide are taken here, in parts of fixed size and a fixed
-//! order, because candle splits a product by the threads of the machine. Sequences lie one after the
-//! other in the rows of one matrix, so that nothing is padded. All tensors are contiguous f32.
-
-use std::ops::Range;
-use std::sync::Arc;
+//! order, because candle splits a product by the threads of the machine. All tensors are contiguous f32.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::super::dense::product;
-use super::super::vector::{add, dot, widely};
-use super::softmax::softmax;
+use super::super::vector::add;
 
 /// The numbers of a contiguous f32 tensor.
 pub(super) fn slice<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
@@ -32,7 +27,7 @@ pub(super) fn with<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -
     }
 }
 
-fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
+pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(values, shape.into(), &Device::Cpu)
 }
 
@@ -91,7 +86,9 @@ pub(super) struct Cells {
 
 impl Cells {
     /// From the cells of each row.
-    pub(super) fn new(rows: impl IntoIterator<Item = impl IntoIterator<Item = (u32, f32)>>) -> Self {
+    pub(super) fn new(
+        rows: impl IntoIterator<Item = impl IntoIterator<Item = (u32, f32)>>,
+    ) -> Self {
         let (mut offsets, mut cells) = (vec![0], Vec::new());
         for row in rows {
             cells.extend(row);
@@ -207,208 +204,5 @@ impl CustomOp1 for Normalized {
             })
         })?;
         Ok(Some(tensor(to_x, x.shape().clone())?))
-    }
-}
-
-/// Attention of each place to itself and those before it in its sequence.
-///
-/// # Arguments
-/// * `qkv`: `[n, 3 · width]`, the rows of all sequences: queries, keys and values side by side.
-/// * `offsets`: where each sequence begins; the last is `n`.
-/// * `heads`: `width` is a multiple of 16 times them.
-///
-/// # Returns
-/// `[n, width]`.
-///
-/// # Source
-/// Vaswani et al., "Attention is all you need", `NeurIPS` 2017, section 3.2, without dropout of weights.
-pub(super) fn attention(qkv: &Tensor, offsets: Arc<[usize]>, heads: usize) -> Result<Tensor> {
-    qkv.apply_op1(Attention { offsets, heads })
-}
-
-struct Attention {
-    offsets: Arc<[usize]>,
-    heads: usize,
-}
-
-/// The rows of one sequence, and where a head's numbers lie in them.
-struct Head<'a> {
-    qkv: &'a [f32],
-    width: usize,
-    columns: Range<usize>,
-    scale: f32,
-}
-
-impl<'a> Head<'a> {
-    /// Query (0), key (1) or value (2) of a row.
-    #[inline]
-    fn of(&self, row: usize, which: usize) -> &'a [f32] {
-        let start = (row * 3 + which) * self.width;
-        &self.qkv[start + self.columns.start..start + self.columns.end]
-    }
-
-    /// What `row` attends to, places `0..=row`.
-    #[inline]
-    fn weights(&self, row: usize, weights: &mut Vec<f32>) {
-        let query = self.of(row, 0);
-        weights.clear();
-        weights.extend((0..=row).map(|other| self.scale * dot(query, self.of(other, 1))));
-        softmax(weights);
-    }
-}
-
-impl Attention {
-    /// Calls `work` with each sequence's rows of `qkv` and of `out`, rows of `out_width`.
-    fn each(
-        &self,
-        (qkv, width): (&[f32], usize),
-        (out, out_width): (&mut [f32], usize),
-        work: impl Fn(usize, &Head<'_>, &mut [f32]) + Sync,
-    ) {
-        let mut rest = out;
-        let mut jobs = Vec::with_capacity(self.offsets.len());
-        for bounds in self.offsets.windows(2) {
-            let (own, later) = rest.split_at_mut((bounds[1] - bounds[0]) * out_width);
-            jobs.push((bounds[0], &qkv[bounds[0] * 3 * width..bounds[1] * 3 * width], own));
-            rest = later;
-        }
-        let size = width / self.heads;
-        jobs.into_par_iter().with_min_len(8).for_each(|(start, qkv, out)| {
-            for head in 0..self.heads {
-                let columns = head * size..(head + 1) * size;
-                let head = Head { qkv, width, columns, scale: 1.0 / (size as f32).sqrt() };
-                widely(|| work(start, &head, out));
-            }
-        });
-    }
-}
-
-impl CustomOp1 for Attention {
-    fn name(&self) -> &'static str {
-        "attention"
-    }
-
-    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, width) = layout.shape().dims2()?;
-        let width = width / 3;
-        let mut out = vec![0.0; n * width];
-        self.each((slice(qkv, layout)?, width), (&mut out, width), |_, head, out| {
-            let mut weights = Vec::new();
-            for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                head.weights(row, &mut weights);
-                let sum = &mut out[head.columns.clone()];
-                for (other, weight) in weights.iter().enumerate() {
-                    add(sum, head.of(other, 2), *weight);
-                }
-            }
-        });
-        Ok((CpuStorage::F32(out), Shape::from((n, width))))
-    }
-
-    fn bwd(&self, qkv: &Tensor, _out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let (n, wide) = qkv.dims2()?;
-        let width = wide / 3;
-        let mut to_qkv = vec![0.0; n * wide];
-        with(gradient, |gradient| {
-            with(qkv, |qkv| {
-                self.each((qkv, width), (&mut to_qkv, wide), |start, head, slopes| {
-                    let (mut weights, mut changes) = (Vec::new(), Vec::new());
-                    for row in 0..slopes.len() / wide {
-                        let gradient = &gradient[(start + row) * width..][..width];
-                        let gradient = &gradient[head.columns.clone()];
-                        head.weights(row, &mut weights);
-                        changes.clear();
-                        changes
-                            .extend((0..=row).map(|other| dot(gradient, head.of(other, 2))));
-                        let pairs = weights.iter().zip(&changes);
-                        let mean: f32 = pairs.map(|(weight, change)| weight * change).sum();
-                        let mut at = |row: usize, which: usize, values: &[f32], scale: f32| {
-                            let from = (row * 3 + which) * width + head.columns.start;
-                            add(&mut slopes[from..from + values.len()], values, scale);
-                        };
-                        for (other, weight) in weights.iter().enumerate() {
-                            let slope = weight * (changes[other] - mean) * head.scale;
-                            at(row, 0, head.of(other, 1), slope);
-                            at(other, 1, head.of(row, 0), slope);
-                            at(other, 2, gradient, *weight);
-                        }
-                    }
-                });
-                Ok(())
-            })
-        })?;
-        Ok(Some(tensor(to_qkv, (n, wide))?))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::Var;
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    use super::super::softmax::{Targets, surprise};
-    use super::*;
-
-    /// Compares the gradient of every argument with central differences.
-    fn check(shapes: &[(usize, usize)], op: impl Fn(&[Tensor]) -> Result<Tensor>) {
-        let mut random = ChaCha8Rng::seed_from_u64(3);
-        let mut drawn = |n: usize| -> Vec<f32> {
-            (0..n).map(|_| random.random_range(-1.0..1.0)).collect()
-        };
-        let values: Vec<Vec<f32>> = shapes.iter().map(|(n, m)| drawn(n * m)).collect();
-        let at = |values: &[Vec<f32>]| -> Vec<Var> {
-            let vars = values.iter().zip(shapes);
-            vars.map(|(v, shape)| Var::from_vec(v.clone(), *shape, &Device::Cpu).unwrap()).collect()
-        };
-        let args = |vars: &[Var]| vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>();
-        let vars = at(&values);
-        let out = op(&args(&vars)).unwrap();
-        let weights = tensor(drawn(out.elem_count()), out.shape().clone()).unwrap();
-        let loss = |out: &Tensor| (out * &weights).unwrap().sum_all().unwrap();
-        let gradients = loss(&out).backward().unwrap();
-        for (which, var) in vars.iter().enumerate() {
-            let gradient = gradients.get(var).unwrap().flatten_all().unwrap();
-            let gradient = gradient.to_vec1::<f32>().unwrap();
-            for (place, slope) in gradient.iter().enumerate() {
-                let moved = |step: f32| {
-                    let mut values = values.clone();
-                    values[which][place] += step;
-                    loss(&op(&args(&at(&values))).unwrap()).to_scalar::<f32>().unwrap()
-                };
-                let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-                assert!((slope - expected).abs() < 2e-2, "{which} {place}: {slope} {expected}");
-            }
-        }
-    }
-
-    #[test]
-    fn gradients_are_those_of_small_steps() {
-        check(&[(3, 4), (5, 4)], |args| linear(&args[0], &args[1]));
-        let cells = Cells::new([vec![(0, 1.0), (2, -0.5)], vec![], vec![(2, 2.0)]]);
-        check(&[(3, 4)], |args| gather(&args[0], cells.clone()));
-        check(&[(3, 8)], |args| normalized(&args[0]));
-        let offsets: Arc<[usize]> = vec![0, 3, 3, 5].into();
-        check(&[(5, 96)], |args| attention(&args[0], offsets.clone(), 2));
-        let targets = || Targets {
-            cells: Cells::new([vec![(1, 1.0)], vec![(0, 0.5), (3, 1.5)]]),
-            unlike: vec![0.1, -0.2, 0.3, 0.0],
-        };
-        check(&[(2, 4)], |args| surprise(&args[0], targets()));
-    }
-
-    #[test]
-    fn no_place_sees_what_comes_after_it() {
-        let values: Vec<f32> = (0..4 * 48).map(|at| (at * 37 % 19) as f32 / 10.0).collect();
-        let mut changed = values.clone();
-        changed[3 * 48..].fill(5.0);
-        let offsets: Arc<[usize]> = vec![0, 4].into();
-        let out = |values: Vec<f32>| {
-            let out = attention(&tensor(values, (4, 48)).unwrap(), offsets.clone(), 1).unwrap();
-            out.flatten_all().unwrap().to_vec1::<f32>().unwrap()
-        };
-        let (before, after) = (out(values), out(changed));
-        assert_eq!(before[..48], after[..48]);
-        assert_ne!(before[48..], after[48..]);
     }
 }

@@ -90,8 +90,7 @@ fn moved(
     seed: u64,
 ) -> std::result::Result<Option<Dense>, ModelError> {
     let failed = |error| failed(method, error);
-    let parts: Vec<Part> =
-        parts.iter().map(Part::of).collect::<Result<_>>().map_err(failed)?;
+    let parts: Vec<Part> = parts.iter().map(Part::of).collect::<Result<_>>().map_err(failed)?;
     let (mut rows, mut kept_out) = (Vec::new(), Vec::new());
     for (part, of) in parts.iter().enumerate() {
         for (row, user) in of.pairs.users.iter().enumerate() {
@@ -210,4 +209,53 @@ fn measure(parts: &[Part<'_>], rows: &[(usize, usize)], map: &Tensor) -> Result<
         }
     }
     Ok((!rows.is_empty()).then(|| sum / rows.len() as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N: usize = 16;
+
+    /// Every item is a direction, and after item `i` comes `i + 5`; two pairs a user.
+    fn round() -> (Pairs, Dense) {
+        let mut items = Dense::zeros(N, N);
+        (0..N).for_each(|item| items.row_mut(item)[item] = 1.0);
+        let history = |pair: usize| pair * 7 % N;
+        let told = (0..400).flat_map(|pair| items.row(history(pair)).to_vec()).collect();
+        let next = (0..400).map(|pair| ((history(pair) + 5) % N) as u32).collect();
+        let users = (0..400).map(|pair| pair as u32 / 2).collect();
+        (Pairs { told: Dense::from_values(400, N, told), next, users }, items)
+    }
+
+    fn map(epochs: usize, threads: usize) -> Dense {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (pairs, items) = round();
+            let even = |_: &[u32]| Dense::from_values(N, N, vec![0.25; N * N]);
+            trained("fused", &[(pairs, &items)], even, epochs, 1).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_map_that_knows_nothing_learns_what_follows() {
+        let map = map(30, 1);
+        for item in 0..N {
+            let row = map.row(item);
+            let best = (0..N).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+            assert_eq!(best, (item + 5) % N, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn without_epochs_it_stays() {
+        assert!(map(0, 1).values().iter().all(|value| *value == 0.25));
+    }
+
+    #[test]
+    fn threads_change_no_bit_and_nor_does_a_second_run() {
+        let first = map(2, 1);
+        assert_eq!(first, map(2, 3));
+        assert_eq!(first, map(2, 1));
+    }
 }
