@@ -278,6 +278,10 @@ fn fit(
     let network =
         Network::new(n_items, width, hidden, seed).map_err(|error| failed(method, error))?;
     let told = Told::of(training, seed);
+    if told.rows.is_empty() {
+        let needs = "somebody who did something of the behaviour to predict";
+        return Err(ModelError::Lacking { method, needs });
+    }
     let annealed = (told.rows.len().div_ceil(BATCH) * ANNEALED) as f64;
     let mut n_steps = 0.0;
     train(
@@ -307,7 +311,9 @@ impl Model for Autoencoder {
         // The shapes fit, as they did in training.
         let _ = own.and_then(|own| {
             with(&own, |own| {
-                scores.iter_mut().zip(own).for_each(|(score, value)| *score += value);
+                // Likelihoods know no zero; here it is the mean item's, as in methods that add up.
+                let mean = own.iter().sum::<f32>() / own.len().max(1) as f32;
+                scores.iter_mut().zip(own).for_each(|(score, value)| *score += value - mean);
                 Ok(())
             })
         });

@@ -13,6 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::dense::product;
+use super::super::vector::add;
 use super::super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Training};
 use super::attention::attention;
 use super::ops::{Cells, gather, linear, normalized, with};
@@ -282,6 +283,10 @@ fn fit(
     params: &Params,
     seed: u64,
 ) -> std::result::Result<Box<dyn Model>, ModelError> {
+    let lacking = |needs| ModelError::Lacking { method: NAME, needs };
+    if !training.ordered {
+        return Err(lacking("acts in the order of time; give sequences"));
+    }
     let network = Network::new(training, params, seed)?;
     let n_negatives = count(NAME, params, "negatives", 0.0..=1e7)?;
     let schedule = Schedule {
@@ -293,6 +298,9 @@ fn fit(
         seed,
     };
     let told = Told::of(training, network.length(), seed);
+    if told.rows.is_empty() {
+        return Err(lacking("somebody who did two things of the behaviour to predict"));
+    }
     train(
         &network.variables(),
         told.rows.len(),
@@ -304,13 +312,22 @@ fn fit(
         let n = training.interactions.n_items();
         Ok(Dense::from_values(n, values.len() / n.max(1), values.to_vec()))
     });
-    let items = items.map_err(|error| failed(NAME, error))?;
+    let items = centred(items.map_err(|error| failed(NAME, error))?);
     Ok(Box::new(SasRec { network, items, target: training.target }))
+}
+
+/// The rows less their mean: likelihoods know no zero, and so the mean item's score is it.
+fn centred(mut rows: Dense) -> Dense {
+    let mut mean = vec![0.0; rows.n_columns()];
+    let share = 1.0 / rows.n_rows().max(1) as f32;
+    (0..rows.n_rows()).for_each(|row| add(&mut mean, rows.row(row), share));
+    (0..rows.n_rows()).for_each(|row| add(rows.row_mut(row), &mean, -1.0));
+    rows
 }
 
 struct SasRec {
     network: Network,
-    /// The network's vectors of items.
+    /// The network's vectors of items, less their mean.
     items: Dense,
     target: u8,
 }

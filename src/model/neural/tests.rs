@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use super::super::{Act, Entry, Interactions, Query};
+use super::super::{Act, Entry, Interactions, Parts, Query};
 use super::attention::attention;
 use super::ops::{Cells, gather, linear, normalized, tensor};
 use super::softmax::{Targets, surprise};
@@ -141,12 +141,29 @@ mod sequences {
     }
 
     #[test]
+    fn what_no_single_item_brings_is_left_over() {
+        let model = (SASREC.fit)(&round(), &params(), 3).unwrap();
+        let acts = [act(1, 0), act(8, 1), act(15, 2)];
+        let query = Query { user: None, acts: &acts };
+        let parts = Parts::of(model.as_ref(), &query, &[2], N_ITEMS as usize);
+        assert_eq!(parts.base, [0.0]);
+        assert_eq!(parts.brought.len(), 3);
+        assert!(parts.unexplained(0).abs() > 0.01, "{parts:?}");
+    }
+
+    #[test]
     fn values_that_cannot_be_are_errors() {
         let bad = [("dim", 24.0), ("dim", 0.0), ("layers", 0.0), ("heads", 0.0), ("length", 0.0)];
         let more = [("dropout", 1.0), ("negatives", -1.0), ("epochs", 0.0), ("rate", 0.0)];
         for (name, value) in bad.into_iter().chain(more).chain([("rate", f64::NAN)]) {
             let error = (SASREC.fit)(&round(), &params().with(name, value), 1).err().unwrap();
             assert!(error.to_string().contains(name), "{error}");
+        }
+        let unordered = Training { ordered: false, ..round() };
+        let nothing = Training::plain(Interactions::new(2, 3, vec![(0, act(1, 0))]), true);
+        for training in [unordered, nothing] {
+            let error = (SASREC.fit)(&training, &params(), 1).err().unwrap();
+            assert!(matches!(error, ModelError::Lacking { .. }), "{error}");
         }
         let error = (SASREC.fit)(&round(), &params().with("rate", 1.0).with("dropout", 0.9), 1);
         assert!(error.is_ok() || matches!(error, Err(ModelError::Diverged { .. })));
