@@ -20,6 +20,7 @@ mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
+mod neural;
 mod panels;
 mod parts;
 mod popular;
@@ -79,6 +80,48 @@ pub enum ModelError {
         method: &'static str,
         /// What it needs, and how to give it.
         needs: &'static str,
+    },
+    /// A parameter with a value that the method cannot use.
+    #[error("{method} needs a `{name}` between {least} and {most}, not {value}")]
+    KnobRange {
+        /// The method.
+        method: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The value as it came.
+        value: f64,
+        /// The least that it can use.
+        least: f64,
+        /// The most.
+        most: f64,
+    },
+    /// A parameter that does not go up in another.
+    #[error("{method} needs a `{name}` that is a multiple of {step}, not {value}")]
+    KnobStep {
+        /// The method.
+        method: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The value as it came.
+        value: f64,
+        /// What it must be a multiple of.
+        step: usize,
+    },
+    /// The training of a network went astray.
+    #[error("{method} lost its way in epoch {epoch}; give a lower `rate`")]
+    Diverged {
+        /// The method.
+        method: &'static str,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// A network that cannot be computed.
+    #[error("{method} cannot be trained: {source}")]
+    Network {
+        /// The method.
+        method: &'static str,
+        /// What candle says.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -192,6 +235,12 @@ impl Entry {
         Params(self.knobs.iter().map(|knob| (knob.name, knob.default)).collect())
     }
 
+    /// Whether a search among all methods should try it where it applies: networks whose fits take
+    /// minutes have to be named.
+    pub fn worth_a_try(&self, training: &Training) -> bool {
+        neural::worth_a_try(self.name, training)
+    }
+
     /// The knob of this name.
     ///
     /// # Errors
@@ -222,6 +271,9 @@ pub const MODELS: &[Entry] = &[
     fused::ENTRY,
     cascade::ENTRY,
     touched::ENTRY,
+    neural::SASREC,
+    neural::MULT_VAE,
+    neural::DAE,
 ];
 
 /// The method of this name.

@@ -23,8 +23,11 @@ const FLOORS: &[&str] = &["popular", "item_cosine", "rp3beta", "ease"];
 
 /// Methods that are measured once more without a part of theirs: the method, the knob that leaves the
 /// part out when it is 0, and the name of the row.
-const ABLATIONS: &[(&str, &str, &str)] =
-    &[("fused", "behavior", "text only"), ("fused", "text", "behavior only")];
+const ABLATIONS: &[(&str, &str, &str)] = &[
+    ("fused", "behavior", "text only"),
+    ("fused", "text", "behavior only"),
+    ("fused", "epochs", "squares only"),
+];
 
 /// The method that tunes the others and adds up the best.
 const BEST: &str = "best";
@@ -94,7 +97,7 @@ pub(crate) struct Args {
     /// The method, or `best`: those that apply, tuned and added up
     #[arg(long, default_value = BEST, value_name = "NAME")]
     method: String,
-    /// Methods that `best` may use, by commas; all when nothing is said
+    /// Methods that `best` may use, by commas; all when nothing is said, but networks only on small data
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     among: Vec<String>,
     /// A parameter of the method
