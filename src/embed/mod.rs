@@ -16,6 +16,7 @@ mod prone;
 mod sgns;
 mod sparse;
 mod table;
+pub mod triples;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,118 @@
+//! Rules about one entity: what is said of those of whom something else is said.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::super::Steps;
+use super::{NONE, RuleParams, UNSEEN};
+
+/// Steps of an entity that are put against each other, at most.
+const FAN: usize = 300;
+/// What a rule names at most, the surest first.
+const NAMED: usize = 300;
+
+/// A case: a step that is asked for and what is said, a step and its target or [`NONE`] for any.
+type Case = (u32, u32, u32);
+
+/// For each case, what it is about and how sure that is, the surest first.
+#[derive(Debug, Default)]
+pub(super) struct Constants {
+    of: HashMap<Case, Vec<(u32, f32)>>,
+    /// By the step that is asked for, whatever is said.
+    priors: Vec<Vec<(u32, f32)>>,
+}
+
+impl Constants {
+    pub fn fit(steps: &Steps, params: &RuleParams) -> Self {
+        // What is said of how many: a step with its target, and with any.
+        let mut said: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut askers = vec![0_usize; steps.n_steps()];
+        for entity in 0..steps.n_entities() as u32 {
+            for group in steps.from(entity).chunk_by(|a, b| a.0 == b.0) {
+                *said.entry((group[0].0, NONE)).or_default() += 1;
+                askers[group[0].0 as usize] += 1;
+            }
+            for pair in steps.from(entity) {
+                *said.entry(*pair).or_default() += 1;
+            }
+        }
+        let asked: Vec<(HashMap<Case, Vec<(u32, f32)>>, Vec<(u32, f32)>)> = (0..steps.n_steps() as u32)
+            .into_par_iter()
+            .map(|asked| of_step(steps, asked, &said, askers[asked as usize], params))
+            .collect();
+        let mut constants = Self::default();
+        for (of, prior) in asked {
+            constants.of.extend(of);
+            constants.priors.push(prior);
+        }
+        constants
+    }
+
+    pub fn n_rules(&self) -> usize {
+        self.of.values().map(Vec::len).sum()
+    }
+
+    /// What the rules name for an entity and a step.
+    pub fn named(&self, steps: &Steps, entity: u32, asked: u32, found: &mut Vec<(u32, f32)>) {
+        found.extend(&self.priors[asked as usize]);
+        for group in steps.from(entity).chunk_by(|a, b| a.0 == b.0) {
+            let step = group[0].0;
+            if let Some(named) = self.of.get(&(asked, step, NONE)) {
+                found.extend(named);
+            }
+            for (_, target) in group {
+                if let Some(named) = self.of.get(&(asked, step, *target)) {
+                    found.extend(named);
+                }
+            }
+        }
+    }
+}
+
+/// The rules that answer one step.
+fn of_step(
+    steps: &Steps,
+    asked: u32,
+    said: &HashMap<(u32, u32), usize>,
+    n_askers: usize,
+    params: &RuleParams,
+) -> (HashMap<Case, Vec<(u32, f32)>>, Vec<(u32, f32)>) {
+    let mut counts: HashMap<(u32, u32, u32), usize> = HashMap::new();
+    let mut prior: HashMap<u32, usize> = HashMap::new();
+    for entity in 0..steps.n_entities() as u32 {
+        let query = super::Query { entity, step: asked };
+        for (_, answer) in steps.along(query).iter().take(FAN) {
+            *prior.entry(*answer).or_default() += 1;
+            for group in steps.from(entity).chunk_by(|a, b| a.0 == b.0) {
+                let step = group[0].0;
+                let mut any = false;
+                for (_, target) in group.iter().take(FAN).filter(|(_, target)| target != answer) {
+                    any = true;
+                    *counts.entry((step, *target, *answer)).or_default() += 1;
+                }
+                if any {
+                    *counts.entry((step, NONE, *answer)).or_default() += 1;
+                }
+            }
+        }
+    }
+    let mut of: HashMap<Case, Vec<(u32, f32)>> = HashMap::new();
+    for ((step, target, answer), n) in counts {
+        let cases = said.get(&(step, target)).copied().unwrap_or_default();
+        let confidence = n as f64 / (cases as f64 + UNSEEN);
+        if n >= params.support && confidence >= params.least {
+            of.entry((asked, step, target)).or_default().push((answer, confidence as f32));
+        }
+    }
+    let cut = |named: &mut Vec<(u32, f32)>| {
+        named.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        named.truncate(NAMED);
+    };
+    of.values_mut().for_each(cut);
+    let confidence = |n: usize| (n as f64 / (n_askers as f64 + UNSEEN)) as f32;
+    let mut prior: Vec<(u32, f32)> =
+        prior.into_iter().map(|(answer, n)| (answer, confidence(n))).collect();
+    prior.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    (of, prior)
+}

@@ -1,0 +1,386 @@
+//! Training of rows for entities and relations.
+//!
+//! Each triple asks for its tail, and, by a relation of its own for the way back, for its head. The
+//! answer is told from entities drawn by chance, which the questions of a batch share, by a softmax; where
+//! there are no more entities than are drawn, from all. So a batch is three products of matrices. Steps
+//! are those of Adagrad. What is added to a row comes in a fixed order, so threads change no byte.
+//!
+//! # Source
+//! Lacroix, Usunier & Obozinski, "Canonical tensor decomposition for knowledge base completion", ICML
+//! 2018, sections 3 (relations for the way back) and 4 (the nuclear 3-norm); Ruffinelli, Broscheit &
+//! Gemulla, "You can teach an old dog new tricks!", ICLR 2020, for the losses; Jean et al., ACL 2015, for
+//! the correction of a sampled softmax; Duchi, Hazan & Singer, JMLR 2011 (Adagrad).
+
+use rand::{RngCore, SeedableRng};
+use rand_xoshiro::SplitMix64;
+use rayon::prelude::*;
+
+use super::super::sgns::mixed;
+use super::super::{EmbedError, Knob, Params, Progress};
+use super::product::{Factor, product};
+use super::{Factors, Triple};
+
+pub(super) const EPOCHS: Knob = Knob {
+    name: "epochs",
+    about: "times that all triples are learnt",
+    default: 30.0,
+    range: (1.0, 10_000.0),
+};
+pub(super) const RATE: Knob =
+    Knob { name: "rate", about: "learning rate", default: 0.1, range: (1e-6, 10.0) };
+pub(super) const BATCH: Knob =
+    Knob { name: "batch", about: "questions of a step", default: 1024.0, range: (1.0, 65_536.0) };
+pub(super) const NEGATIVES: Knob = Knob {
+    name: "negatives",
+    about: "entities that a step's answers are told from",
+    default: 1024.0,
+    range: (1.0, 65_536.0),
+};
+pub(super) const N3: Knob = Knob {
+    name: "n3",
+    about: "weight of the nuclear 3-norm",
+    default: 0.0,
+    range: (0.0, 10.0),
+};
+
+/// Added to squares, so that a root has a slope.
+pub(super) const TINY: f32 = 1e-9;
+/// The least distance, so that there is a slope.
+const NEAREST: f32 = 1e-4;
+/// Blocks of rows that are changed side by side.
+const BLOCKS: usize = 64;
+/// Rows start as random as this.
+const START: f32 = 0.1;
+
+/// How a model makes a question of a head and a relation.
+pub(super) trait Geometry: Sync {
+    /// Whether the answer lies near the question, rather than along it.
+    fn is_distance(&self) -> bool {
+        false
+    }
+
+    /// Whether the two halves of a row are real and imaginary parts.
+    fn is_complex(&self) -> bool {
+        false
+    }
+
+    /// Numbers of a relation's row.
+    fn relation_width(&self, dim: usize) -> usize {
+        dim
+    }
+
+    /// The question, of as many numbers as the head.
+    fn query(&self, head: &[f32], relation: &[f32], query: &mut [f32]);
+
+    /// What a slope of the question is to head and relation, which are `at`.
+    fn back(&self, at: [&[f32]; 2], slope: &[f32], head: &mut [f32], relation: &mut [f32]);
+}
+
+/// Rows, and the squares of what was added to them.
+struct Rows {
+    width: usize,
+    values: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl Rows {
+    fn new(n: usize, width: usize, scale: f32, seed: u64) -> Self {
+        let mut values = vec![0.0; n * width];
+        values.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, values)| {
+            let mut random = SplitMix64::seed_from_u64(mixed(seed, row as u64));
+            for value in values {
+                *value = ((random.next_u64() >> 40) as f32 / (1 << 23) as f32 - 1.0) * scale;
+            }
+        });
+        Self { width, squares: vec![0.0; n * width], values }
+    }
+
+    fn row(&self, at: u32) -> &[f32] {
+        &self.values[at as usize * self.width..][..self.width]
+    }
+
+    /// Takes a step down the slopes, `[owners, width]`, of the rows that own them.
+    fn step(&mut self, owners: &[u32], slopes: &[f32], rate: f32) {
+        let width = self.width;
+        let mut order: Vec<(u32, u32)> = owners.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let block = (self.values.len() / width).div_ceil(BLOCKS);
+        let blocks = self.values.par_chunks_mut(block * width);
+        blocks.zip(self.squares.par_chunks_mut(block * width)).enumerate().for_each(
+            |(at, (values, squares))| {
+                let first = (at * block) as u32;
+                let end = first + block as u32;
+                let start = order.partition_point(|(owner, _)| *owner < first);
+                let own = &order[start..];
+                let own = &own[..own.partition_point(|(owner, _)| *owner < end)];
+                let mut sum = vec![0.0; width];
+                for group in own.chunk_by(|a, b| a.0 == b.0) {
+                    sum.fill(0.0);
+                    for (_, place) in group {
+                        add(&mut sum, &slopes[*place as usize * width..][..width], 1.0);
+                    }
+                    let row = (group[0].0 - first) as usize * width;
+                    let rows = values[row..][..width].iter_mut().zip(&mut squares[row..][..width]);
+                    for ((value, square), slope) in rows.zip(&sum) {
+                        *square += slope * slope;
+                        *value -= rate * slope / (square.sqrt() + TINY);
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// `target += weight * other`.
+fn add(target: &mut [f32], other: &[f32], weight: f32) {
+    for (value, other) in target.iter_mut().zip(other) {
+        *value += weight * other;
+    }
+}
+
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Trains rows of entities and relations on the threads of the current pool.
+pub(super) fn train(
+    geometry: &'static dyn Geometry,
+    [n_entities, n_relations]: [usize; 2],
+    triples: &[Triple],
+    params: &Params,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Factors, EmbedError> {
+    let both = |triple: &Triple| {
+        let Triple { head, relation, tail } = *triple;
+        [(head, relation, tail), (tail, relation + n_relations as u32, head)]
+    };
+    let mut questions: Vec<(u32, u32, u32)> = triples.iter().flat_map(both).collect();
+    if questions.is_empty() {
+        return Err(EmbedError::NoEdges);
+    }
+    let dim = params.dim;
+    let width = geometry.relation_width(dim);
+    let turn = if geometry.relation_width(dim) == dim { START } else { std::f32::consts::PI };
+    let mut trainer = Trainer {
+        geometry,
+        entities: Rows::new(n_entities, dim, START, mixed(params.seed, 1)),
+        relations: Rows::new(2 * n_relations, width, turn, mixed(params.seed, 2)),
+        n3: params.get("n3") as f32,
+        rate: params.get("rate") as f32,
+        n_negatives: params.count("negatives"),
+        room: Room::default(),
+    };
+    let mut random = SplitMix64::seed_from_u64(mixed(params.seed, 3));
+    let batch = params.count("batch");
+    let of = params.count("epochs") * questions.len().div_ceil(batch);
+    let mut done = 0;
+    for _ in 0..params.count("epochs") {
+        for last in (1..questions.len()).rev() {
+            questions.swap(last, (random.next_u64() % (last as u64 + 1)) as usize);
+        }
+        for questions in questions.chunks(batch) {
+            trainer.learn(questions, &mut random);
+            done += 1;
+            progress(Progress { done, of });
+        }
+    }
+    Ok(Factors::new(geometry, dim, trainer.entities.values, trainer.relations.values))
+}
+
+/// What a batch is learnt in, kept from one to the next.
+#[derive(Default)]
+struct Room {
+    /// `[questions, dim]`.
+    queries: Vec<f32>,
+    query_slopes: Vec<f32>,
+    /// `[negatives, dim]`.
+    negatives: Vec<f32>,
+    /// `[questions, negatives]`.
+    weights: Vec<f32>,
+    /// `[2 * questions + negatives, dim]`: of heads, tails and negatives.
+    entity_slopes: Vec<f32>,
+    /// `[questions, relation width]`.
+    relation_slopes: Vec<f32>,
+}
+
+struct Trainer {
+    geometry: &'static dyn Geometry,
+    entities: Rows,
+    relations: Rows,
+    n3: f32,
+    rate: f32,
+    n_negatives: usize,
+    room: Room,
+}
+
+impl Trainer {
+    fn learn(&mut self, questions: &[(u32, u32, u32)], random: &mut SplitMix64) {
+        let n_entities = self.entities.values.len() / self.entities.width;
+        let negatives: Vec<u32> = if n_entities <= self.n_negatives {
+            (0..n_entities as u32).collect()
+        } else {
+            (0..self.n_negatives).map(|_| (random.next_u64() % n_entities as u64) as u32).collect()
+        };
+        // As if all entities had been told from.
+        let shift = (n_entities as f32 / negatives.len() as f32).ln();
+        let (n, k, dim) = (questions.len(), negatives.len(), self.entities.width);
+        let width = self.relations.width;
+        let room = &mut self.room;
+        room.queries.resize(n * dim, 0.0);
+        room.query_slopes.resize(n * dim, 0.0);
+        room.negatives.resize(k * dim, 0.0);
+        room.weights.resize(n * k, 0.0);
+        room.entity_slopes.resize((2 * n + k) * dim, 0.0);
+        room.relation_slopes.resize(n * width, 0.0);
+        let (geometry, entities, relations) = (self.geometry, &self.entities, &self.relations);
+        room.queries.par_chunks_mut(dim).zip(questions).for_each(|(query, (head, step, _))| {
+            geometry.query(entities.row(*head), relations.row(*step), query);
+        });
+        room.negatives.par_chunks_mut(dim).zip(&negatives).for_each(|(row, negative)| {
+            row.copy_from_slice(entities.row(*negative));
+        });
+        let queries = Factor::rows(&room.queries, dim);
+        product(&mut room.weights, k, queries, dim, Factor::turned(&room.negatives, dim));
+        let is_distance = geometry.is_distance();
+        let squares: Vec<f32> = if is_distance {
+            room.negatives.par_chunks(dim).map(|row| dot(row, row)).collect()
+        } else {
+            Vec::new()
+        };
+        let (heads, rest) = room.entity_slopes.split_at_mut(n * dim);
+        let (tails, negative_slopes) = rest.split_at_mut(n * dim);
+        let own: Vec<f32> = room
+            .weights
+            .par_chunks_mut(k)
+            .zip(room.queries.par_chunks(dim))
+            .zip(questions)
+            .map(|((weights, query), (_, _, answer))| {
+                let answer_row = entities.row(*answer);
+                let mut own = dot(query, answer_row);
+                if is_distance {
+                    let square = dot(query, query);
+                    own = -distance(square, dot(answer_row, answer_row), own);
+                    for (weight, other) in weights.iter_mut().zip(&squares) {
+                        *weight = -distance(square, *other, *weight);
+                    }
+                }
+                softmax(weights, own, shift, &negatives, *answer, is_distance)
+            })
+            .collect();
+        product(
+            &mut room.query_slopes,
+            dim,
+            Factor::rows(&room.weights, k),
+            k,
+            Factor::rows(&room.negatives, dim),
+        );
+        product(negative_slopes, dim, Factor::turned(&room.weights, k), n, queries);
+        if is_distance {
+            let mut columns = vec![0.0; k];
+            for weights in room.weights.chunks(k) {
+                add(&mut columns, weights, 1.0);
+            }
+            let rows = room.negatives.par_chunks(dim).zip(columns);
+            negative_slopes
+                .par_chunks_mut(dim)
+                .zip(rows)
+                .for_each(|(slope, (row, sum))| add(slope, row, -sum));
+        }
+        let n3 = self.n3;
+        room.query_slopes
+            .par_chunks_mut(dim)
+            .zip(room.weights.par_chunks(k))
+            .zip(room.queries.par_chunks(dim))
+            .zip(heads.par_chunks_mut(dim).zip(tails.par_chunks_mut(dim)))
+            .zip(room.relation_slopes.par_chunks_mut(width))
+            .zip(questions.par_iter().zip(own))
+            .for_each(
+                |(((((slope, weights), query), (head, tail)), relation), (question, own))| {
+                    let (h, r, t) = question;
+                    let (h, r, t) = (entities.row(*h), relations.row(*r), entities.row(*t));
+                    if is_distance {
+                        let sum: f32 = weights.iter().sum();
+                        add(slope, query, -sum - own);
+                    }
+                    add(slope, t, own);
+                    tail.fill(0.0);
+                    add(tail, query, own);
+                    if is_distance {
+                        add(tail, t, -own);
+                    }
+                    geometry.back([h, r], slope, head, relation);
+                    if n3 > 0.0 {
+                        for (slope, row) in [(head, h), (tail, t), (relation, r)] {
+                            pull(slope, row, n3, geometry.is_complex());
+                        }
+                    }
+                },
+            );
+        let owners: Vec<u32> = questions
+            .iter()
+            .map(|(head, ..)| *head)
+            .chain(questions.iter().map(|(.., tail)| *tail))
+            .chain(negatives)
+            .collect();
+        self.entities.step(&owners, &room.entity_slopes, self.rate);
+        let owners: Vec<u32> = questions.iter().map(|(_, step, _)| *step).collect();
+        self.relations.step(&owners, &room.relation_slopes, self.rate);
+    }
+}
+
+/// How far two rows are apart, by their squares and their product.
+pub(super) fn distance(a: f32, b: f32, product: f32) -> f32 {
+    (a + b - 2.0 * product).max(0.0).sqrt().max(NEAREST)
+}
+
+/// Turns scores into the weights of their rows in the loss's slope: chances, divided by the distance
+/// where scores are distances.
+///
+/// # Returns
+/// The weight of the answer's row.
+fn softmax(
+    scores: &mut [f32],
+    own: f32,
+    shift: f32,
+    negatives: &[u32],
+    answer: u32,
+    is_distance: bool,
+) -> f32 {
+    let most = scores.iter().fold(own - shift, |most, score| most.max(*score));
+    let own_chance = (own - shift - most).exp();
+    let mut sum = own_chance;
+    for (score, negative) in scores.iter_mut().zip(negatives) {
+        let chance = if *negative == answer { 0.0 } else { (*score - most).exp() };
+        sum += chance;
+        *score = if is_distance { -chance / *score } else { chance };
+    }
+    scores.iter_mut().for_each(|score| *score /= sum);
+    let own_weight = own_chance / sum - 1.0;
+    if is_distance { -own_weight / own } else { own_weight }
+}
+
+/// Adds the slope of the nuclear 3-norm.
+fn pull(slope: &mut [f32], row: &[f32], weight: f32, is_complex: bool) {
+    if !is_complex {
+        for (slope, value) in slope.iter_mut().zip(row) {
+            *slope += 3.0 * weight * value.abs() * value;
+        }
+        return;
+    }
+    let half = row.len() / 2;
+    for at in 0..half {
+        let size = (row[at] * row[at] + row[half + at] * row[half + at]).sqrt();
+        slope[at] += 3.0 * weight * size * row[at];
+        slope[half + at] += 3.0 * weight * size * row[half + at];
+    }
+}
