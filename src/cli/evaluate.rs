@@ -5,6 +5,7 @@ mod embedding;
 mod recommend;
 mod row;
 mod temporal;
+mod triples;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -33,6 +34,7 @@ enum What {
     Embedding(embedding::Args),
     Extract(ExtractArgs),
     Recommend(Box<recommend::Args>),
+    Triples(triples::Args),
 }
 
 impl Args {
@@ -41,6 +43,7 @@ impl Args {
             What::Embedding(args) => args.run(out),
             What::Extract(args) => args.run(out),
             What::Recommend(args) => args.run(out),
+            What::Triples(args) => args.run(out),
         }
     }
 }

@@ -5,13 +5,15 @@
 //! relations of their own for the way back and the nuclear 3-norm.
 
 use super::train::Geometry;
-use super::{Entry, train};
+use super::super::Knob;
+use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "complex",
     about: "products of complex head, relation and conjugate tail, summed",
-    knobs: &[train::EPOCHS, train::RATE, train::BATCH, train::NEGATIVES, train::N3],
-    geometry: &ComplEx,
+    knobs: &[train::EPOCHS, train::RATE, train::BATCH, train::NEGATIVES, Knob { default: 0.1, ..train::N3 }],
+    choices: &[("n3", 0.01)],
+    kind: Kind::Rows(&ComplEx),
 };
 
 struct ComplEx;

@@ -4,7 +4,10 @@ use rayon::prelude::*;
 
 use super::product::{Factor, product};
 use super::train::{Geometry, distance, dot};
-use super::{Query, Scorer};
+use super::{NEVER, Query, Scorer, Triple};
+
+/// Share of a relation's triples that must join an entity with itself, so that such are answers.
+const LOOPS: f64 = 1e-3;
 
 /// A trained model: a row for each entity and, both ways, for each relation.
 pub struct Factors {
@@ -16,6 +19,8 @@ pub struct Factors {
     relations: Vec<f32>,
     /// The square of each entity's length.
     squares: Vec<f32>,
+    /// Whether each relation joins entities with themselves.
+    loops: Vec<bool>,
 }
 
 impl Factors {
@@ -24,9 +29,18 @@ impl Factors {
         dim: usize,
         entities: Vec<f32>,
         relations: Vec<f32>,
+        triples: &[Triple],
     ) -> Self {
         let squares = entities.par_chunks(dim).map(|row| dot(row, row)).collect();
-        Self { geometry, dim, entities, relations, squares }
+        let n_steps = relations.len() / geometry.relation_width(dim);
+        let mut counts = vec![(0_usize, 0_usize); n_steps / 2];
+        for Triple { head, relation, tail } in triples {
+            let (n_loops, n) = &mut counts[*relation as usize];
+            *n += 1;
+            *n_loops += usize::from(head == tail);
+        }
+        let loops = counts.iter().map(|(n_loops, n)| *n_loops as f64 > LOOPS * *n as f64).collect();
+        Self { geometry, dim, entities, relations, squares, loops }
     }
 
     /// Numbers of an entity's row.
@@ -68,6 +82,11 @@ impl Scorer for Factors {
                     *score = -distance(square, *other, *score);
                 }
             });
+        }
+        for (scores, query) in scores.chunks_mut(n).zip(queries) {
+            if !self.loops[query.step as usize % self.loops.len()] {
+                scores[query.entity as usize] = NEVER;
+            }
         }
     }
 }

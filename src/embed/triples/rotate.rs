@@ -5,13 +5,15 @@
 //! losses, and relations of their own for the way back.
 
 use super::train::Geometry;
-use super::{Entry, train};
+use super::super::Knob;
+use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "rotate",
     about: "the head, turned by the relation's angles, lies near the tail",
-    knobs: &[train::EPOCHS, train::RATE, train::BATCH, train::NEGATIVES, train::N3],
-    geometry: &RotatE,
+    knobs: &[Knob { default: 60.0, ..train::EPOCHS }, train::RATE, train::BATCH, train::NEGATIVES],
+    choices: &[],
+    kind: Kind::Rows(&RotatE),
 };
 
 struct RotatE;

@@ -16,9 +16,9 @@ use rand_xoshiro::SplitMix64;
 use rayon::prelude::*;
 
 use super::super::sgns::mixed;
-use super::super::{EmbedError, Knob, Params, Progress};
+use super::super::{Knob, Params, Progress};
 use super::product::{Factor, product};
-use super::{Factors, Triple};
+use super::{Factors, Triple, TripleSet};
 
 pub(super) const EPOCHS: Knob = Knob {
     name: "epochs",
@@ -155,26 +155,24 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// Trains rows of entities and relations on the threads of the current pool.
 pub(super) fn train(
     geometry: &'static dyn Geometry,
-    [n_entities, n_relations]: [usize; 2],
-    triples: &[Triple],
+    set: &TripleSet,
     params: &Params,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Factors, EmbedError> {
+) -> Factors {
+    let TripleSet { n_entities, n_relations, triples } = *set;
     let both = |triple: &Triple| {
         let Triple { head, relation, tail } = *triple;
-        [(head, relation, tail), (tail, relation + n_relations as u32, head)]
+        [(head, relation, tail), (tail, relation + n_relations, head)]
     };
     let mut questions: Vec<(u32, u32, u32)> = triples.iter().flat_map(both).collect();
-    if questions.is_empty() {
-        return Err(EmbedError::NoEdges);
-    }
     let dim = params.dim;
     let width = geometry.relation_width(dim);
-    let turn = if geometry.relation_width(dim) == dim { START } else { std::f32::consts::PI };
+    // An angle may be any.
+    let turn = if width == dim { START } else { std::f32::consts::PI };
     let mut trainer = Trainer {
         geometry,
-        entities: Rows::new(n_entities, dim, START, mixed(params.seed, 1)),
-        relations: Rows::new(2 * n_relations, width, turn, mixed(params.seed, 2)),
+        entities: Rows::new(n_entities as usize, dim, START, mixed(params.seed, 1)),
+        relations: Rows::new(2 * n_relations as usize, width, turn, mixed(params.seed, 2)),
         n3: params.get("n3") as f32,
         rate: params.get("rate") as f32,
         n_negatives: params.count("negatives"),
@@ -194,7 +192,8 @@ pub(super) fn train(
             progress(Progress { done, of });
         }
     }
-    Ok(Factors::new(geometry, dim, trainer.entities.values, trainer.relations.values))
+    let (entities, relations) = (trainer.entities.values, trainer.relations.values);
+    Factors::new(geometry, dim, entities, relations, triples)
 }
 
 /// What a batch is learnt in, kept from one to the next.

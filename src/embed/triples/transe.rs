@@ -4,13 +4,15 @@
 //! Euclidean distance, and relations of their own for the way back (see [`super::train`]).
 
 use super::train::Geometry;
-use super::{Entry, train};
+use super::super::Knob;
+use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "transe",
     about: "head plus relation lies near the tail",
-    knobs: &[train::EPOCHS, train::RATE, train::BATCH, train::NEGATIVES, train::N3],
-    geometry: &TransE,
+    knobs: &[Knob { default: 60.0, ..train::EPOCHS }, train::RATE, train::BATCH, train::NEGATIVES],
+    choices: &[],
+    kind: Kind::Rows(&TransE),
 };
 
 struct TransE;

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::super::{Query, Scorer, Steps};
+use super::super::{Query, Reason, Scorer, Steps};
+use super::constant::Named;
 use super::{MAX_STEPS, NONE, Rule, Rules};
 
 /// Steps that are taken for one question, at most.
@@ -60,50 +61,59 @@ struct Walk<'a> {
     steps: &'a Steps,
     tree: &'a Tree,
     path: [u32; MAX_STEPS + 1],
-    budget: usize,
+    taken: [u32; MAX_STEPS],
     /// Entity, rule and its confidence.
     found: Vec<(u32, u32, f32)>,
+    /// The answer whose paths are kept, where there is one.
+    wanted: Option<u32>,
+    /// Rule, its confidence, and steps with the entities that they lead to.
+    paths: Vec<(u32, f32, Vec<(u32, u32)>)>,
 }
 
 impl Walk<'_> {
-    fn go(&mut self, node: usize, depth: usize) {
+    /// Goes on from a node of the tree; what one step leaves of the budget is for the next ones.
+    ///
+    /// # Returns
+    /// What is left.
+    fn go(&mut self, node: usize, depth: usize, mut budget: usize) -> usize {
         let (tree, steps) = (self.tree, self.steps);
         let entity = self.path[depth];
         if let Some((rule, confidence)) = tree.nodes[node].rule {
             self.found.push((entity, rule, confidence));
-        }
-        for (step, child) in &tree.nodes[node].children {
-            for (_, target) in steps.along(Query { entity, step: *step }) {
-                if self.path[..=depth].contains(target) {
-                    continue;
-                }
-                if self.budget == 0 {
-                    return;
-                }
-                self.budget -= 1;
-                self.path[depth + 1] = *target;
-                self.go(*child as usize, depth + 1);
+            if self.wanted == Some(entity) {
+                let path = self.taken[..depth].iter().copied().zip(self.path[1..].iter().copied());
+                self.paths.push((rule, confidence, path.collect()));
             }
         }
+        let children = &tree.nodes[node].children;
+        for (at, (step, child)) in children.iter().enumerate() {
+            let share = budget / (children.len() - at);
+            let mut left = share;
+            let targets = steps.along(Query { entity, step: *step });
+            for (at, (_, target)) in targets.iter().enumerate() {
+                let part = left / (targets.len() - at);
+                if part == 0 || self.path[..=depth].contains(target) {
+                    continue;
+                }
+                (self.taken[depth], self.path[depth + 1]) = (*step, *target);
+                left -= part - self.go(*child as usize, depth + 1, part - 1);
+            }
+            budget -= share - left;
+        }
+        budget
     }
 }
 
+/// The score of what no rule names, where scores are logarithms.
+const FAINT: f32 = 1e-4;
+
 impl Rules {
     /// The entities that rules name for a question, with their scores, by entity.
-    pub fn answers(&self, query: Query) -> Vec<(u32, f32)> {
-        let mut walk = Walk {
-            steps: &self.steps,
-            tree: &self.trees[query.step as usize],
-            path: [query.entity; MAX_STEPS + 1],
-            budget: BUDGET,
-            found: Vec::new(),
-        };
-        walk.go(0, 0);
-        walk.found.sort_unstable_by_key(|(entity, rule, _)| (*entity, *rule));
-        walk.found.dedup_by_key(|(entity, rule, _)| (*entity, *rule));
+    fn answers(&self, query: Query) -> Vec<(u32, f32)> {
+        let walk = self.walk(query, None);
         let mut named: Vec<(u32, f32)> =
             walk.found.iter().map(|(entity, _, confidence)| (*entity, *confidence)).collect();
-        self.constants.named(&self.steps, query.entity, query.step, &mut named);
+        self.constants.of(&self.steps, query, &mut |_, of: &[Named]| named.extend(of));
         named.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let score = |of: &[(u32, f32)]| {
             let mut weight = 1.0;
@@ -116,6 +126,22 @@ impl Rules {
         };
         named.chunk_by(|a, b| a.0 == b.0).map(|of| (of[0].0, score(of))).collect()
     }
+
+    fn walk(&self, query: Query, wanted: Option<u32>) -> Walk<'_> {
+        let mut walk = Walk {
+            steps: &self.steps,
+            tree: &self.trees[query.step as usize],
+            path: [query.entity; MAX_STEPS + 1],
+            taken: [NONE; MAX_STEPS],
+            found: Vec::new(),
+            wanted,
+            paths: Vec::new(),
+        };
+        walk.go(0, 0, BUDGET);
+        walk.found.sort_unstable_by_key(|(entity, rule, _)| (*entity, *rule));
+        walk.found.dedup_by_key(|(entity, rule, _)| (*entity, *rule));
+        walk
+    }
 }
 
 impl Scorer for Rules {
@@ -127,5 +153,26 @@ impl Scorer for Rules {
                 row[entity as usize] = score;
             }
         });
+    }
+
+    fn log_score(&self, queries: &[Query], scores: &mut [f32]) {
+        self.score(queries, scores);
+        scores.par_iter_mut().for_each(|score| *score = (*score + FAINT).ln());
+    }
+
+    fn explain(&self, query: Query, answer: u32) -> Vec<Reason> {
+        let mut paths = self.walk(query, Some(answer)).paths;
+        paths.sort_by_key(|(rule, ..)| *rule);
+        paths.dedup_by_key(|(rule, ..)| *rule);
+        let path = |(_, confidence, steps)| Reason { confidence, is_path: true, steps };
+        let mut reasons: Vec<Reason> = paths.into_iter().map(path).collect();
+        self.constants.of(&self.steps, query, &mut |said, named| {
+            for (_, confidence) in named.iter().filter(|(entity, _)| *entity == answer) {
+                let steps = said.into_iter().collect();
+                reasons.push(Reason { confidence: *confidence, is_path: false, steps });
+            }
+        });
+        reasons.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        reasons
     }
 }

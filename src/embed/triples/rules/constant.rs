@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::super::Steps;
+use super::super::{Query, Steps};
 use super::{NONE, RuleParams, UNSEEN};
 
 /// Steps of an entity that are put against each other, at most.
@@ -15,12 +15,15 @@ const NAMED: usize = 300;
 /// A case: a step that is asked for and what is said, a step and its target or [`NONE`] for any.
 type Case = (u32, u32, u32);
 
+/// An entity that a rule names, and how sure it is.
+pub(super) type Named = (u32, f32);
+
 /// For each case, what it is about and how sure that is, the surest first.
 #[derive(Debug, Default)]
 pub(super) struct Constants {
-    of: HashMap<Case, Vec<(u32, f32)>>,
+    of: HashMap<Case, Vec<Named>>,
     /// By the step that is asked for, whatever is said.
-    priors: Vec<Vec<(u32, f32)>>,
+    priors: Vec<Vec<Named>>,
 }
 
 impl Constants {
@@ -37,7 +40,7 @@ impl Constants {
                 *said.entry(*pair).or_default() += 1;
             }
         }
-        let asked: Vec<(HashMap<Case, Vec<(u32, f32)>>, Vec<(u32, f32)>)> = (0..steps.n_steps() as u32)
+        let asked: Vec<(HashMap<Case, Vec<Named>>, Vec<Named>)> = (0..steps.n_steps() as u32)
             .into_par_iter()
             .map(|asked| of_step(steps, asked, &said, askers[asked as usize], params))
             .collect();
@@ -53,19 +56,23 @@ impl Constants {
         self.of.values().map(Vec::len).sum()
     }
 
-    /// What the rules name for an entity and a step.
-    pub fn named(&self, steps: &Steps, entity: u32, asked: u32, found: &mut Vec<(u32, f32)>) {
-        found.extend(&self.priors[asked as usize]);
-        for group in steps.from(entity).chunk_by(|a, b| a.0 == b.0) {
-            let step = group[0].0;
-            if let Some(named) = self.of.get(&(asked, step, NONE)) {
-                found.extend(named);
+    /// Tells `take` what the rules name for a question, by what is said of its entity: nothing, a step
+    /// to any entity, or a step and its target.
+    pub fn of(
+        &self,
+        steps: &Steps,
+        query: Query,
+        take: &mut impl FnMut(Option<(u32, u32)>, &[Named]),
+    ) {
+        take(None, &self.priors[query.step as usize]);
+        let mut case = |step, target| {
+            if let Some(named) = self.of.get(&(query.step, step, target)) {
+                take(Some((step, target)), named);
             }
-            for (_, target) in group {
-                if let Some(named) = self.of.get(&(asked, step, *target)) {
-                    found.extend(named);
-                }
-            }
+        };
+        for group in steps.from(query.entity).chunk_by(|a, b| a.0 == b.0) {
+            case(group[0].0, NONE);
+            group.iter().for_each(|(step, target)| case(*step, *target));
         }
     }
 }
@@ -77,11 +84,11 @@ fn of_step(
     said: &HashMap<(u32, u32), usize>,
     n_askers: usize,
     params: &RuleParams,
-) -> (HashMap<Case, Vec<(u32, f32)>>, Vec<(u32, f32)>) {
+) -> (HashMap<Case, Vec<Named>>, Vec<Named>) {
     let mut counts: HashMap<(u32, u32, u32), usize> = HashMap::new();
     let mut prior: HashMap<u32, usize> = HashMap::new();
     for entity in 0..steps.n_entities() as u32 {
-        let query = super::Query { entity, step: asked };
+        let query = Query { entity, step: asked };
         for (_, answer) in steps.along(query).iter().take(FAN) {
             *prior.entry(*answer).or_default() += 1;
             for group in steps.from(entity).chunk_by(|a, b| a.0 == b.0) {
@@ -97,7 +104,7 @@ fn of_step(
             }
         }
     }
-    let mut of: HashMap<Case, Vec<(u32, f32)>> = HashMap::new();
+    let mut of: HashMap<Case, Vec<Named>> = HashMap::new();
     for ((step, target, answer), n) in counts {
         let cases = said.get(&(step, target)).copied().unwrap_or_default();
         let confidence = n as f64 / (cases as f64 + UNSEEN);
@@ -105,13 +112,13 @@ fn of_step(
             of.entry((asked, step, target)).or_default().push((answer, confidence as f32));
         }
     }
-    let cut = |named: &mut Vec<(u32, f32)>| {
+    let cut = |named: &mut Vec<Named>| {
         named.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         named.truncate(NAMED);
     };
     of.values_mut().for_each(cut);
     let confidence = |n: usize| (n as f64 / (n_askers as f64 + UNSEEN)) as f32;
-    let mut prior: Vec<(u32, f32)> =
+    let mut prior: Vec<Named> =
         prior.into_iter().map(|(answer, n)| (answer, confidence(n))).collect();
     prior.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     (of, prior)

@@ -1,6 +1,6 @@
 //! Which cyclic rules there are, and how often each holds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
@@ -13,140 +13,188 @@ use super::{Body, MAX_STEPS, NONE, Rule, RuleParams, UNSEEN};
 const FAN: usize = 100;
 /// Paths from an entity that count towards a confidence, at most.
 const PATHS: usize = 1000;
-/// Entities whose triples one task looks at; fixed, so that threads change no sum.
-const PART: usize = 512;
+/// Paths of four and of five steps that are looked at: of all triples together, and of one triple at
+/// least and at most.
+const ALL_LONG: usize = 8_000_000;
+const LONG: (usize, usize) = (1000, 5000);
+/// Entities whose triples one task looks at, and tasks that are added up at a time.
+const PART: usize = 256;
+const PARTS: usize = 32;
+/// Rules that are counted at once, at most.
+const COUNTED: usize = 4_000_000;
 
 /// The cyclic rules of a graph, by head and then the surest first.
 pub(super) fn mine(steps: &Steps, params: &RuleParams) -> Vec<Rule> {
-    let mut heads: HashMap<Body, Vec<u32>> = HashMap::new();
+    let mut heads: BTreeMap<Body, Vec<u32>> = BTreeMap::new();
     for (head, body) in candidates(steps, params) {
         heads.entry(body).or_default().push(head);
     }
-    let mut bodies: Vec<(Body, Vec<u32>)> = heads.into_iter().collect();
-    bodies.sort_unstable();
+    let bodies: Vec<(Body, Vec<u32>)> = heads.into_iter().collect();
     let starts = starts(steps, params.seed);
     let mut rules: Vec<Rule> = bodies
         .par_iter()
         .flat_map_iter(|(body, heads)| {
             let confidences = confidences(steps, *body, heads, &starts, params);
-            heads.iter().zip(confidences).map(|(head, confidence)| Rule {
+            let rule = |(head, confidence): (&u32, f64)| Rule {
                 body: *body,
                 head: *head,
                 confidence: confidence as f32,
-            })
+            };
+            heads.iter().zip(confidences).map(rule).collect::<Vec<_>>()
         })
         .filter(|rule| f64::from(rule.confidence) >= params.least)
         .collect();
     rules.sort_by(|a, b| {
         a.head.cmp(&b.head).then(b.confidence.total_cmp(&a.confidence)).then(a.body.cmp(&b.body))
     });
-    let mut n_of = vec![0; steps.n_steps()];
-    rules.retain(|rule| {
-        let n = &mut n_of[rule.head as usize];
-        *n += 1;
-        *n <= params.most
-    });
     rules
 }
 
-/// Relation and body of each rule that proves enough triples, ascending.
+/// Relation and body of the rules that prove most triples, ascending.
 fn candidates(steps: &Steps, params: &RuleParams) -> Vec<(u32, Body)> {
-    let n_parts = steps.n_entities().div_ceil(PART);
-    let counted: Vec<HashMap<(u32, Body), usize>> = (0..n_parts)
-        .into_par_iter()
-        .map(|part| {
-            let mut counts = HashMap::new();
-            let first = part * PART;
-            for source in first..(first + PART).min(steps.n_entities()) {
-                of_source(steps, source as u32, &mut counts);
-            }
-            counts
-        })
-        .collect();
+    let n_triples: usize = (0..steps.n_entities() as u32).map(|from| steps.from(from).len()).sum();
+    let long = (ALL_LONG / (n_triples / 2).max(1)).clamp(LONG.0, LONG.1);
+    let parts: Vec<usize> = (0..steps.n_entities()).step_by(PART).collect();
     let mut counts: HashMap<(u32, Body), usize> = HashMap::new();
-    for (rule, n) in counted.into_iter().flatten() {
-        *counts.entry(rule).or_default() += n;
+    for parts in parts.chunks(PARTS) {
+        let counted: Vec<HashMap<(u32, Body), usize>> = parts
+            .par_iter()
+            .map(|first| {
+                let mut counts = HashMap::new();
+                for source in *first..(first + PART).min(steps.n_entities()) {
+                    of_source(steps, source as u32, long, params.length, &mut counts);
+                }
+                counts
+            })
+            .collect();
+        for (rule, n) in counted.into_iter().flatten() {
+            *counts.entry(rule).or_default() += n;
+        }
+        // What was seen least is forgotten where there is no room for all.
+        let mut least = 1;
+        while counts.len() > COUNTED {
+            counts.retain(|_, n| *n > least);
+            least += 1;
+        }
     }
-    let enough = |(rule, n): ((u32, Body), usize)| (n >= params.support).then_some(rule);
-    let mut kept: Vec<_> = counts.into_iter().filter_map(enough).collect();
-    kept.sort_unstable();
-    kept
+    let mut kept: Vec<(u32, usize, Body)> = counts
+        .into_iter()
+        .filter(|(_, n)| *n >= params.support)
+        .map(|((head, body), n)| (head, n, body))
+        .collect();
+    kept.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
+    kept.chunk_by(|a, b| a.0 == b.0)
+        .flat_map(|of| of.iter().take(params.most))
+        .map(|(head, _, body)| (*head, *body))
+        .collect()
 }
 
 /// Counts, for the triples of which `source` is the head, the bodies that join head and tail.
-fn of_source(steps: &Steps, source: u32, counts: &mut HashMap<(u32, Body), usize>) {
+fn of_source(
+    steps: &Steps,
+    source: u32,
+    long: usize,
+    length: usize,
+    counts: &mut HashMap<(u32, Body), usize>,
+) {
     let n_relations = steps.n_steps() as u32 / 2;
-    let targets = steps.targets(source);
-    for group in targets.chunk_by(|a, b| a.0 == b.0) {
+    for group in steps.targets(source).chunk_by(|a, b| a.0 == b.0) {
         let target = group[0].0;
         let heads = || group.iter().map(|(_, step)| *step).filter(|step| *step < n_relations);
         if target == source || heads().next().is_none() {
             continue;
         }
-        let mut bodies = joining(steps, source, target);
+        let mut bodies = joining(steps, [source, target], long, length);
         bodies.sort_unstable();
         bodies.dedup();
         for head in heads() {
-            for body in bodies.iter().filter(|body| **body != body_of(&[head])) {
+            for body in bodies.iter().filter(|found| **found != body(&[head])) {
                 *counts.entry((head, *body)).or_default() += 1;
             }
         }
     }
 }
 
-/// The steps of the paths that join two entities.
-fn joining(steps: &Steps, source: u32, target: u32) -> Vec<Body> {
+/// A path of two steps from an entity: where it ends, what is between, and the steps.
+type Half = (u32, u32, u32, u32);
+
+/// The steps of the paths of up to so many steps that join two entities; of those of four and of five
+/// steps `long` at most.
+fn joining(steps: &Steps, ends: [u32; 2], long: usize, length: usize) -> Vec<Body> {
+    let [source, target] = ends;
     let mut found: Vec<Body> =
-        steps.between(source, target).iter().map(|(_, step)| body_of(&[*step])).collect();
-    for (first, a) in thinned(steps.from(source)) {
-        if a == source || a == target {
+        steps.between(source, target).iter().map(|(_, step)| body(&[*step])).collect();
+    for (first, a) in thinned(steps.from(source)).filter(|(_, a)| !ends.contains(a)) {
+        if length >= 2 {
+            found.extend(steps.between(a, target).iter().map(|(_, last)| body(&[first, *last])));
+        }
+        if length < 3 {
             continue;
         }
-        found.extend(steps.between(a, target).iter().map(|(_, second)| body_of(&[first, *second])));
         for (last, b) in thinned(steps.from(target)) {
-            if b == source || b == target || b == a {
-                continue;
+            if b != a && !ends.contains(&b) {
+                let last = steps.back(last);
+                let middle = steps.between(a, b).iter();
+                found.extend(middle.map(|(_, second)| body(&[first, *second, last])));
             }
-            let last = steps.back(last);
-            found.extend(steps.between(a, b).iter().map(|(_, second)| body_of(&[first, *second, last])));
         }
     }
-    if MAX_STEPS < 4 { return found; }
-    let mut halves = |from: u32, other: u32| {
-        let mut ends = Vec::new();
-        for (first, a) in thinned(steps.from(from)) {
-            if a == from || a == other { continue; }
-            for (second, b) in thinned(steps.from(a)) {
-                if b != from && b != other && b != a { ends.push((b, a, first, second)); }
-            }
-        }
-        ends.sort_unstable();
-        ends
+    if length < 4 {
+        return found;
+    }
+    let (fore, back) = (halves(steps, source, target), halves(steps, target, source));
+    let at = |middle: u32| {
+        let start = back.partition_point(|half| half.0 < middle);
+        back[start..].iter().take_while(move |half| half.0 == middle)
     };
-    let (fore, back) = (halves(source, target), halves(target, source));
-    let mut at = 0;
-    let mut n = 0;
-    for f in &fore {
-        while at < back.len() && back[at].0 < f.0 { at += 1; }
-        for b in back[at..].iter().take_while(|b| b.0 == f.0) {
-            if b.1 != f.1 { n += 1; if n > 3000 { return found; } found.push(body_of(&[f.2, f.3, steps.back(b.3), steps.back(b.2)])); }
-        }
+    let whole = |fore: &Half, between: &[u32], back: &Half| {
+        let mut all = [NONE; MAX_STEPS];
+        let middle = 2 + between.len();
+        (all[0], all[1]) = (fore.2, fore.3);
+        all[2..middle].copy_from_slice(between);
+        (all[middle], all[middle + 1]) = (steps.back(back.3), steps.back(back.2));
+        all
+    };
+    let of_four = scattered(&fore).flat_map(|fore| {
+        let others = at(fore.0).filter(|back| back.1 != fore.1);
+        others.map(move |back| whole(fore, &[], back))
+    });
+    found.extend(of_four.take(long));
+    if length < 5 {
+        return found;
     }
-    if MAX_STEPS < 5 { return found; }
-    let mut n = 0;
-    for f in &fore {
-        for (m, step) in steps.targets(f.0) {
-            let start = back.partition_point(|b| b.0 < *m);
-            for b in back[start..].iter().take_while(|b| b.0 == *m) {
-                n += 1; if n > 5000 { return found; }
-                if b.1 != f.1 && b.1 != f.0 && *m != f.1 { found.push(body_of(&[f.2, f.3, *step, steps.back(b.3), steps.back(b.2)])); }
-            }
-        }
-    }
+    let of_five = scattered(&fore).flat_map(|fore| {
+        steps.targets(fore.0).iter().filter(|(other, _)| *other != fore.1).flat_map(
+            move |(other, step)| {
+                let others = at(*other).filter(|back| back.1 != fore.1 && back.1 != fore.0);
+                others.map(move |back| whole(fore, &[*step], back))
+            },
+        )
+    });
+    found.extend(of_five.take(long));
     found
 }
 
-fn body_of(steps: &[u32]) -> Body {
+/// The paths of two steps from an entity that do not meet another, ascending by their ends.
+fn halves(steps: &Steps, from: u32, other: u32) -> Vec<Half> {
+    let is_new = move |entity: u32| entity != from && entity != other;
+    let mut halves = Vec::new();
+    for (first, a) in thinned(steps.from(from)).filter(|(_, a)| is_new(*a)) {
+        let ends = thinned(steps.from(a)).filter(|(_, b)| is_new(*b) && *b != a);
+        halves.extend(ends.map(|(second, b)| (b, a, first, second)));
+    }
+    halves.sort_unstable();
+    halves
+}
+
+/// All of these, in an order whose beginning is spread over them.
+fn scattered(all: &[Half]) -> impl Iterator<Item = &Half> {
+    const STRIDE: usize = 16;
+    (0..STRIDE).flat_map(|first| all.iter().skip(first).step_by(STRIDE))
+}
+
+/// A body of these steps.
+pub(super) fn body(steps: &[u32]) -> Body {
     let mut body = [NONE; MAX_STEPS];
     body[..steps.len()].copy_from_slice(steps);
     body
@@ -185,7 +233,6 @@ fn confidences(
     params: &RuleParams,
 ) -> Vec<f64> {
     let mut hits = vec![0_usize; heads.len()];
-    let mut cases = vec![0_usize; heads.len()];
     let mut ends = Vec::new();
     let mut n_pairs = 0;
     for source in &starts[body[0] as usize] {
@@ -197,10 +244,6 @@ fn confidences(
         n_pairs += ends.len();
         for (at, head) in heads.iter().enumerate() {
             let held = steps.along(Query { entity: *source, step: *head });
-            if held.is_empty() && params.partial {
-                continue;
-            }
-            cases[at] += ends.len();
             hits[at] +=
                 ends.iter().filter(|end| held.binary_search(&(*head, **end)).is_ok()).count();
         }
@@ -208,7 +251,7 @@ fn confidences(
             break;
         }
     }
-    hits.iter().zip(cases).map(|(hits, cases)| *hits as f64 / (cases as f64 + UNSEEN)).collect()
+    hits.into_iter().map(|n_hits| n_hits as f64 / (n_pairs as f64 + UNSEEN)).collect()
 }
 
 /// The ends of the paths along a body whose entities all differ, as many as the budget allows.

@@ -4,7 +4,7 @@
 //! Three kinds, each with a confidence that is the share of its cases which hold in training, with
 //! [`UNSEEN`] cases more that do not:
 //!
-//! * cyclic: `r(X, Y) <- s(X, A), t(A, B), u(B, Y)`, of one to three steps, each either way;
+//! * cyclic: `r(X, Y) <- s(X, A), t(A, B), u(B, Y)`, of one to five steps, each either way;
 //! * constant: `r(X, c) <- s(X, d)` and `r(X, c) <- s(X, A)`, and the same for the other end;
 //! * prior: `r(X, c)`.
 //!
@@ -22,17 +22,62 @@ mod apply;
 mod constant;
 mod mine;
 
-use std::collections::BTreeMap;
-
-use super::{Query, Scorer, Steps};
 use constant::Constants;
+
+use super::super::{Knob, Params};
+use super::{Entry, Kind, Steps};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "rules",
+    about: "what paths between entities, and what is said of them, usually mean",
+    knobs: &[
+        Knob {
+            name: "length",
+            about: "steps of a path, at most",
+            default: MAX_STEPS as f64,
+            range: (1.0, MAX_STEPS as f64),
+        },
+        Knob {
+            name: "support",
+            about: "triples that a rule must prove",
+            default: 2.0,
+            range: (1.0, 1e6),
+        },
+        Knob {
+            name: "samples",
+            about: "pairs that a rule's confidence is counted over, about",
+            default: 2000.0,
+            range: (1.0, 1e9),
+        },
+        Knob {
+            name: "least",
+            about: "the least confidence of a rule",
+            default: 0.001,
+            range: (0.0, 1.0),
+        },
+        Knob {
+            name: "most",
+            about: "rules of paths that a relation may have",
+            default: 4000.0,
+            range: (1.0, 1e6),
+        },
+        Knob {
+            name: "decay",
+            about: "weight of each next rule of an answer; 0 for the best rule alone",
+            default: 0.5,
+            range: (0.0, 1.0),
+        },
+    ],
+    choices: &[("length", 3.0)],
+    kind: Kind::Rules,
+};
 
 /// Cases that are added to those of a rule, and do not hold.
 const UNSEEN: f64 = 5.0;
 /// Steps of a cyclic rule, at most.
 pub const MAX_STEPS: usize = 5;
-/// In place of a step that there is not.
-const NONE: u32 = u32::MAX;
+/// In place of a step, or of what it leads to, that there is not.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The steps of a cyclic rule, from X to Y.
 type Body = [u32; MAX_STEPS];
@@ -48,32 +93,33 @@ pub(super) struct Rule {
 /// What rules are learnt with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RuleParams {
+    /// Steps of a cyclic rule, at most; from 1 to [`MAX_STEPS`].
+    pub length: usize,
     /// Triples that a rule must prove, at least.
     pub support: usize,
-    /// Pairs of entities that a rule's confidence is counted over, at most.
+    /// Pairs of entities that a rule's confidence is counted over, about.
     pub samples: usize,
     /// The least confidence of a rule.
     pub least: f64,
-    /// Cyclic rules of a relation, at most.
+    /// Cyclic rules of a relation, at most: those that prove most triples.
     pub most: usize,
     /// The weight of each next rule, from 0 to 1.
     pub decay: f64,
-    /// Whether only entities that have the relation count as cases.
-    pub partial: bool,
     /// Seed of what is sampled.
     pub seed: u64,
 }
 
-impl Default for RuleParams {
-    fn default() -> Self {
+impl RuleParams {
+    /// The values of the knobs.
+    pub(super) fn of(params: &Params) -> Self {
         Self {
-            support: 2,
-            samples: 2000,
-            least: 0.001,
-            most: 4000,
-            decay: 0.3,
-            partial: false,
-            seed: 1,
+            length: params.count("length"),
+            support: params.count("support"),
+            samples: params.count("samples"),
+            least: params.get("least"),
+            most: params.count("most"),
+            decay: params.get("decay"),
+            seed: params.seed,
         }
     }
 }
