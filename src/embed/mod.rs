@@ -204,13 +204,21 @@ impl Entry {
         params: &Params,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Vec<f32>, EmbedError> {
-        match n_threads {
-            None => self.train(graph, params, progress),
-            Some(n) => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build()?;
-                pool.install(|| self.train(graph, params, progress))
-            }
-        }
+        on_threads(n_threads, || self.train(graph, params, progress))?
+    }
+}
+
+/// Does some work on so many threads of its own, or on those of the current pool.
+///
+/// # Errors
+/// [`EmbedError::Threads`].
+pub fn on_threads<T: Send>(
+    n_threads: Option<usize>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, EmbedError> {
+    match n_threads {
+        None => Ok(work()),
+        Some(n) => Ok(rayon::ThreadPoolBuilder::new().num_threads(n).build()?.install(work)),
     }
 }
 

@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::triple_file::TripleNames;
 use crate::cli::{ExitCode, Output, OutputArg, note, write_json};
+use crate::embed::on_threads;
 use crate::embed::triples::{self, MODELS, Reason, Scorer, Steps, Triple, TripleSet};
 use crate::evaluate::triples::{Hits, Tried, TripleScores, cases, fit_best, ranks};
 
@@ -101,14 +102,7 @@ struct Found {
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         let data = self.read()?;
-        let found = match self.threads {
-            None => self.find(&data)?,
-            Some(n) => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(n.into()).build();
-                let pool = pool.context("threads cannot be started; ask for fewer")?;
-                pool.install(|| self.find(&data))?
-            }
-        };
+        let found = on_threads(self.threads.map(usize::from), || self.find(&data))??;
         match self.output.output {
             Output::Json => write_json(out, &self.json(&data, &found)?)?,
             Output::Text => self.text(out, &data, &found)?,

@@ -4,8 +4,8 @@
 //! with the Euclidean distance, a softmax over the entities to tell apart in place of weighed logistic
 //! losses, and relations of their own for the way back.
 
-use super::train::Geometry;
 use super::super::Knob;
+use super::train::Geometry;
 use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {

@@ -36,7 +36,8 @@ impl Steps {
         for at in 1..offsets.len() {
             offsets[at] += offsets[at - 1];
         }
-        let by_step: Vec<(u32, u32)> = all.iter().map(|(_, step, target)| (*step, *target)).collect();
+        let by_step: Vec<(u32, u32)> =
+            all.iter().map(|(_, step, target)| (*step, *target)).collect();
         let mut by_target: Vec<(u32, u32)> =
             by_step.iter().map(|(step, target)| (*target, *step)).collect();
         for ends in offsets.windows(2) {

@@ -36,12 +36,8 @@ pub(super) const NEGATIVES: Knob = Knob {
     default: 1024.0,
     range: (1.0, 65_536.0),
 };
-pub(super) const N3: Knob = Knob {
-    name: "n3",
-    about: "weight of the nuclear 3-norm",
-    default: 0.0,
-    range: (0.0, 10.0),
-};
+pub(super) const N3: Knob =
+    Knob { name: "n3", about: "weight of the nuclear 3-norm", default: 0.0, range: (0.0, 10.0) };
 
 /// Added to squares, so that a root has a slope.
 pub(super) const TINY: f32 = 1e-9;

@@ -3,8 +3,8 @@
 //! Bordes et al., "Translating embeddings for modeling multi-relational data", NIPS 2013; with the
 //! Euclidean distance, and relations of their own for the way back (see [`super::train`]).
 
-use super::train::Geometry;
 use super::super::Knob;
+use super::train::Geometry;
 use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {

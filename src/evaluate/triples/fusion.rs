@@ -82,7 +82,8 @@ pub fn fuse(mut members: Vec<Member>, cases: &[Case], known: &Steps) -> Fusion {
             for weight in WEIGHTS {
                 let tried = std::mem::replace(&mut weights[at], *weight);
                 let found = reciprocal(&lineups, &weights);
-                if found > best + GAIN {
+                // A model that helps no more is left out.
+                if found > best + GAIN || (*weight == 0.0 && found >= best) {
                     best = found;
                 } else {
                     weights[at] = tried;
@@ -130,9 +131,7 @@ fn lineups(members: &[Member], cases: &[Case], known: &Steps) -> Vec<Lineup> {
 /// The entities of the highest scores.
 fn first(row: &[f32]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..row.len() as u32).collect();
-    let by_score = |a: &u32, b: &u32| {
-        row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b))
-    };
+    let by_score = |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
     if order.len() > FIRST {
         order.select_nth_unstable_by(FIRST - 1, by_score);
         order.truncate(FIRST);
@@ -189,8 +188,9 @@ mod tests {
 
     #[test]
     fn who_knows_has_weight_and_who_does_not_has_none() {
-        let triples: Vec<Triple> =
-            (0..20).map(|at| Triple { head: at, relation: at % 2, tail: (at * 7 + 3) % 40 }).collect();
+        let triples: Vec<Triple> = (0..20)
+            .map(|at| Triple { head: at, relation: at % 2, tail: (at * 7 + 3) % 40 })
+            .collect();
         let known = Steps::new(40, 2, &triples);
         let cases = super::super::cases(&triples, 2);
         let tails: Vec<Case> = cases.iter().copied().step_by(2).collect();

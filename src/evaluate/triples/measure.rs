@@ -79,7 +79,10 @@ mod tests {
     fn figures_are_those_of_the_definition() {
         let scores = TripleScores::of(&[1.0, 2.0, 4.0, 20.0]);
         assert!((scores.both.mrr - (1.0 + 0.5 + 0.25 + 0.05) / 4.0).abs() < 1e-12);
-        assert_eq!((scores.both.hits_1, scores.both.hits_3, scores.both.hits_10), (0.25, 0.5, 0.75));
+        assert_eq!(
+            (scores.both.hits_1, scores.both.hits_3, scores.both.hits_10),
+            (0.25, 0.5, 0.75)
+        );
         assert_eq!((scores.tail.n_cases, scores.tail.mrr), (2, 0.625));
         assert_eq!((scores.head.hits_10, scores.head.mean_rank), (0.5, 11.0));
         // Half hit and half not: 1.96 · √(0.5 · 0.5 / 2).

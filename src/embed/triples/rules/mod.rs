@@ -138,8 +138,9 @@ impl Rules {
     /// Learns rules from a graph, on the threads of the current pool.
     pub fn fit(steps: Steps, params: &RuleParams) -> Self {
         let rules = mine::mine(&steps, params);
-        let trees =
-            (0..steps.n_steps() as u32).map(|step| apply::Tree::new(&steps, &rules, step)).collect();
+        let trees = (0..steps.n_steps() as u32)
+            .map(|step| apply::Tree::new(&steps, &rules, step))
+            .collect();
         let constants = Constants::fit(&steps, params);
         Self { steps, decay: params.decay, rules, trees, constants }
     }
