@@ -103,7 +103,8 @@ fn rows_of_triples_are_written_and_threads_change_no_byte() {
     folder.put("labels.txt", (0..30).fold(String::new(), |lines, family| {
         format!("{lines}ann{family} grown\nbob{family} grown\ncid{family} young\ndot{family} young\n")
     }));
-    let scores = folder.json("evaluate embedding --embedding one --labels labels.txt --output json");
+    let scores =
+        folder.json("evaluate embedding --embedding one --labels labels.txt --output json");
     assert_eq!((&scores["nodes"], &scores["without_row"]), (&120.into(), &0.into()));
 }
 

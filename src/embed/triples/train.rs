@@ -39,8 +39,8 @@ pub(super) const NEGATIVES: Knob = Knob {
 pub(super) const N3: Knob =
     Knob { name: "n3", about: "weight of the nuclear 3-norm", default: 0.0, range: (0.0, 10.0) };
 
-/// Added to squares, so that a root has a slope.
-pub(super) const TINY: f32 = 1e-9;
+/// Added to what is divided by.
+const TINY: f32 = 1e-9;
 /// The least distance, so that there is a slope.
 const NEAREST: f32 = 1e-4;
 /// Blocks of rows that are changed side by side.
@@ -134,6 +134,7 @@ fn add(target: &mut [f32], other: &[f32], weight: f32) {
     }
 }
 
+/// The sum of products of two rows, eight sums side by side.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -218,7 +219,14 @@ struct Trainer {
     room: Room,
 }
 
+/// Questions, head, relation and answer, and the entities that their answers are told from.
+struct Batch<'a> {
+    questions: &'a [(u32, u32, u32)],
+    negatives: Vec<u32>,
+}
+
 impl Trainer {
+    /// Takes a step for some questions.
     fn learn(&mut self, questions: &[(u32, u32, u32)], random: &mut SplitMix64) {
         let n_entities = self.entities.values.len() / self.entities.width;
         let negatives: Vec<u32> = if n_entities <= self.n_negatives {
@@ -226,110 +234,109 @@ impl Trainer {
         } else {
             (0..self.n_negatives).map(|_| (random.next_u64() % n_entities as u64) as u32).collect()
         };
+        let batch = Batch { questions, negatives };
+        self.ask(&batch);
         // As if all entities had been told from.
-        let shift = (n_entities as f32 / negatives.len() as f32).ln();
-        let (n, k, dim) = (questions.len(), negatives.len(), self.entities.width);
-        let width = self.relations.width;
-        let room = &mut self.room;
+        let shift = (n_entities as f32 / batch.negatives.len() as f32).ln();
+        let own = self.weigh(&batch, shift);
+        self.go_back(&batch, &own);
+        let heads = questions.iter().map(|(head, ..)| *head);
+        let tails = questions.iter().map(|(.., tail)| *tail);
+        let owners: Vec<u32> = heads.chain(tails).chain(batch.negatives).collect();
+        self.entities.step(&owners, &self.room.entity_slopes, self.rate);
+        let owners: Vec<u32> = questions.iter().map(|(_, step, _)| *step).collect();
+        self.relations.step(&owners, &self.room.relation_slopes, self.rate);
+    }
+
+    /// Fills in questions and negatives, and the products of both.
+    fn ask(&mut self, batch: &Batch) {
+        let (n, k, dim) = (batch.questions.len(), batch.negatives.len(), self.entities.width);
+        let (room, entities, relations) = (&mut self.room, &self.entities, &self.relations);
         room.queries.resize(n * dim, 0.0);
         room.query_slopes.resize(n * dim, 0.0);
         room.negatives.resize(k * dim, 0.0);
         room.weights.resize(n * k, 0.0);
         room.entity_slopes.resize((2 * n + k) * dim, 0.0);
-        room.relation_slopes.resize(n * width, 0.0);
-        let (geometry, entities, relations) = (self.geometry, &self.entities, &self.relations);
-        room.queries.par_chunks_mut(dim).zip(questions).for_each(|(query, (head, step, _))| {
-            geometry.query(entities.row(*head), relations.row(*step), query);
+        room.relation_slopes.resize(n * relations.width, 0.0);
+        let geometry = self.geometry;
+        room.queries.par_chunks_mut(dim).zip(batch.questions).for_each(|(query, question)| {
+            geometry.query(entities.row(question.0), relations.row(question.1), query);
         });
-        room.negatives.par_chunks_mut(dim).zip(&negatives).for_each(|(row, negative)| {
+        room.negatives.par_chunks_mut(dim).zip(&batch.negatives).for_each(|(row, negative)| {
             row.copy_from_slice(entities.row(*negative));
         });
         let queries = Factor::rows(&room.queries, dim);
         product(&mut room.weights, k, queries, dim, Factor::turned(&room.negatives, dim));
-        let is_distance = geometry.is_distance();
-        let squares: Vec<f32> = if is_distance {
-            room.negatives.par_chunks(dim).map(|row| dot(row, row)).collect()
-        } else {
-            Vec::new()
-        };
-        let (heads, rest) = room.entity_slopes.split_at_mut(n * dim);
-        let (tails, negative_slopes) = rest.split_at_mut(n * dim);
-        let own: Vec<f32> = room
-            .weights
-            .par_chunks_mut(k)
-            .zip(room.queries.par_chunks(dim))
-            .zip(questions)
+    }
+
+    /// Turns products into the weights of the negatives' rows in the loss's slope.
+    ///
+    /// # Returns
+    /// The weights of the answers' rows.
+    fn weigh(&mut self, batch: &Batch, shift: f32) -> Vec<f32> {
+        let (k, dim) = (batch.negatives.len(), self.entities.width);
+        let (room, entities) = (&mut self.room, &self.entities);
+        let is_distance = self.geometry.is_distance();
+        let squares: Vec<f32> = room.negatives.par_chunks(dim).map(|row| dot(row, row)).collect();
+        let rows = room.weights.par_chunks_mut(k).zip(room.queries.par_chunks(dim));
+        rows.zip(batch.questions)
             .map(|((weights, query), (_, _, answer))| {
-                let answer_row = entities.row(*answer);
-                let mut own = dot(query, answer_row);
+                let row = entities.row(*answer);
+                let mut own = dot(query, row);
                 if is_distance {
                     let square = dot(query, query);
-                    own = -distance(square, dot(answer_row, answer_row), own);
+                    own = -distance(square, dot(row, row), own);
                     for (weight, other) in weights.iter_mut().zip(&squares) {
                         *weight = -distance(square, *other, *weight);
                     }
                 }
-                softmax(weights, own, shift, &negatives, *answer, is_distance)
+                softmax(weights, own, shift, &batch.negatives, *answer, is_distance)
             })
-            .collect();
-        product(
-            &mut room.query_slopes,
-            dim,
-            Factor::rows(&room.weights, k),
-            k,
-            Factor::rows(&room.negatives, dim),
-        );
-        product(negative_slopes, dim, Factor::turned(&room.weights, k), n, queries);
+            .collect()
+    }
+
+    /// Turns weights into slopes of all rows.
+    fn go_back(&mut self, batch: &Batch, own: &[f32]) {
+        let (n, k, dim) = (batch.questions.len(), batch.negatives.len(), self.entities.width);
+        let (room, entities, relations) = (&mut self.room, &self.entities, &self.relations);
+        let (geometry, n3) = (self.geometry, self.n3);
+        let is_distance = geometry.is_distance();
+        let (heads, rest) = room.entity_slopes.split_at_mut(n * dim);
+        let (tails, negatives) = rest.split_at_mut(n * dim);
+        let weights = Factor::rows(&room.weights, k);
+        product(&mut room.query_slopes, dim, weights, k, Factor::rows(&room.negatives, dim));
+        let (weights, queries) =
+            (Factor::turned(&room.weights, k), Factor::rows(&room.queries, dim));
+        product(negatives, dim, weights, n, queries);
         if is_distance {
-            let mut columns = vec![0.0; k];
-            for weights in room.weights.chunks(k) {
-                add(&mut columns, weights, 1.0);
-            }
-            let rows = room.negatives.par_chunks(dim).zip(columns);
-            negative_slopes
-                .par_chunks_mut(dim)
-                .zip(rows)
-                .for_each(|(slope, (row, sum))| add(slope, row, -sum));
+            let mut sums = vec![0.0; k];
+            room.weights.chunks(k).for_each(|weights| add(&mut sums, weights, 1.0));
+            let rows = room.negatives.par_chunks(dim).zip(sums);
+            let slopes = negatives.par_chunks_mut(dim).zip(rows);
+            slopes.for_each(|(slope, (row, sum))| add(slope, row, -sum));
         }
-        let n3 = self.n3;
-        room.query_slopes
-            .par_chunks_mut(dim)
-            .zip(room.weights.par_chunks(k))
-            .zip(room.queries.par_chunks(dim))
-            .zip(heads.par_chunks_mut(dim).zip(tails.par_chunks_mut(dim)))
-            .zip(room.relation_slopes.par_chunks_mut(width))
-            .zip(questions.par_iter().zip(own))
-            .for_each(
-                |(((((slope, weights), query), (head, tail)), relation), (question, own))| {
-                    let (h, r, t) = question;
-                    let (h, r, t) = (entities.row(*h), relations.row(*r), entities.row(*t));
-                    if is_distance {
-                        let sum: f32 = weights.iter().sum();
-                        add(slope, query, -sum - own);
-                    }
-                    add(slope, t, own);
-                    tail.fill(0.0);
-                    add(tail, query, own);
-                    if is_distance {
-                        add(tail, t, -own);
-                    }
-                    geometry.back([h, r], slope, head, relation);
-                    if n3 > 0.0 {
-                        for (slope, row) in [(head, h), (tail, t), (relation, r)] {
-                            pull(slope, row, n3, geometry.is_complex());
-                        }
-                    }
-                },
-            );
-        let owners: Vec<u32> = questions
-            .iter()
-            .map(|(head, ..)| *head)
-            .chain(questions.iter().map(|(.., tail)| *tail))
-            .chain(negatives)
-            .collect();
-        self.entities.step(&owners, &room.entity_slopes, self.rate);
-        let owners: Vec<u32> = questions.iter().map(|(_, step, _)| *step).collect();
-        self.relations.step(&owners, &room.relation_slopes, self.rate);
+        let ends = heads.par_chunks_mut(dim).zip(tails.par_chunks_mut(dim));
+        let slopes = ends.zip(room.relation_slopes.par_chunks_mut(relations.width));
+        let slopes = slopes.zip(room.query_slopes.par_chunks_mut(dim));
+        let rows = room.queries.par_chunks(dim).zip(room.weights.par_chunks(k));
+        let rows = rows.zip(batch.questions.par_iter().zip(own));
+        slopes.zip(rows).for_each(|((((head, tail), relation), slope), places)| {
+            let ((query, weights), ((h, r, t), own)) = places;
+            let (h, r, t) = (entities.row(*h), relations.row(*r), entities.row(*t));
+            add(slope, t, *own);
+            tail.fill(0.0);
+            add(tail, query, *own);
+            if is_distance {
+                add(slope, query, -weights.iter().sum::<f32>() - own);
+                add(tail, t, -own);
+            }
+            geometry.back([h, r], slope, head, relation);
+            if n3 > 0.0 {
+                for (slope, row) in [(head, h), (tail, t), (relation, r)] {
+                    pull(slope, row, n3, geometry.is_complex());
+                }
+            }
+        });
     }
 }
 

@@ -215,7 +215,7 @@ fn starts(steps: &Steps, seed: u64) -> Vec<Vec<u32>> {
         }
     }
     starts.par_iter_mut().enumerate().for_each(|(step, entities)| {
-        let mut random = SplitMix64::seed_from_u64(seed ^ (step as u64) << 32);
+        let mut random = SplitMix64::seed_from_u64(seed ^ ((step as u64) << 32));
         for last in (1..entities.len()).rev() {
             let other = (random.next_u64() % (last as u64 + 1)) as usize;
             entities.swap(last, other);
