@@ -124,6 +124,7 @@ fn what_cannot_be_is_refused() {
     refused(&evaluate("--train gap.txt --model rules"), "a field is empty");
     refused(&evaluate("--train empty.txt --model rules"), "empty.txt has no triples");
     refused(&evaluate("--train none.txt --model rules"), "none.txt cannot be read");
+    refused(&evaluate("--train train.txt --valid valid.txt --among rules,x"), "unknown model `x`");
     refused(&evaluate("--train train.txt --model transh"), "known: rules, complex");
     refused(&evaluate("--train train.txt --model complex --dim 5"), "even number");
     refused(&evaluate("--train train.txt --model complex --param depth=1"), "no parameter `depth`");

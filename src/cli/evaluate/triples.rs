@@ -10,7 +10,7 @@ use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::triple_file::TripleNames;
 use crate::cli::{ExitCode, Output, OutputArg, note, write_json};
 use crate::embed::on_threads;
-use crate::embed::triples::{self, MODELS, Reason, Scorer, Steps, Triple, TripleSet};
+use crate::embed::triples::{self, Entry, MODELS, Reason, Scorer, Steps, Triple, TripleSet};
 use crate::evaluate::triples::{Hits, Tried, TripleScores, cases, fit_best, ranks};
 
 /// All models, added up.
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// The model, or `best`: all of them, added up
     #[arg(long, default_value = BEST, value_name = "NAME")]
     model: String,
+    /// Models that `best` may use, by commas; all when nothing is said
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    among: Vec<String>,
     /// Numbers of an entity's row
     #[arg(long, default_value_t = 128, value_name = "N")]
     dim: usize,
@@ -127,14 +130,19 @@ impl Args {
                 let Tried { model, params, mrr } = tried;
                 note(&format!("{model}: MRR {mrr:.4} on --valid, with {:?}", params.values));
             };
-            let fusion = fit_best(&set, &data.valid, self.dim, self.seed, &mut tell)?;
+            let among: Vec<&Entry> = if self.among.is_empty() {
+                MODELS.iter().collect()
+            } else {
+                self.among.iter().map(|name| triples::by_name(name)).collect::<Result<_, _>>()?
+            };
+            let fusion = fit_best(&among, &set, &data.valid, (self.dim, self.seed), &mut tell)?;
             let members = fusion.members.iter().map(|member| {
                 json!({
                     "model": member.name, "weight": member.weight, "params": member.params.values,
                 })
             });
             let members = members.collect();
-            (Box::new(fusion), members)
+            (Box::new(fusion), Value::Array(members))
         } else {
             let entry = triples::by_name(&self.model)?;
             let mut params = entry.defaults(self.dim, self.seed);
@@ -169,7 +177,7 @@ impl Args {
                 .filter(|(is_own, _)| *is_own)
                 .flat_map(|(_, ranks)| ranks.iter().copied())
                 .collect();
-            let hits = Hits::of(own.iter().copied());
+            let hits = Hits::of(&own);
             let row = json!({ "mrr": hits.mrr, "hits_10": hits.hits_10, "n_cases": own.len() });
             (!own.is_empty()).then(|| (name.clone(), row))
         });

@@ -321,18 +321,19 @@ impl Trainer {
         let rows = room.queries.par_chunks(dim).zip(room.weights.par_chunks(k));
         let rows = rows.zip(batch.questions.par_iter().zip(own));
         slopes.zip(rows).for_each(|((((head, tail), relation), slope), places)| {
-            let ((query, weights), ((h, r, t), own)) = places;
-            let (h, r, t) = (entities.row(*h), relations.row(*r), entities.row(*t));
-            add(slope, t, *own);
+            let ((query, weights), (question, own)) = places;
+            let (from, step) = (entities.row(question.0), relations.row(question.1));
+            let to = entities.row(question.2);
+            add(slope, to, *own);
             tail.fill(0.0);
             add(tail, query, *own);
             if is_distance {
                 add(slope, query, -weights.iter().sum::<f32>() - own);
-                add(tail, t, -own);
+                add(tail, to, -own);
             }
-            geometry.back([h, r], slope, head, relation);
+            geometry.back([from, step], slope, head, relation);
             if n3 > 0.0 {
-                for (slope, row) in [(head, h), (tail, t), (relation, r)] {
+                for (slope, row) in [(head, from), (tail, to), (relation, step)] {
                     pull(slope, row, n3, geometry.is_complex());
                 }
             }

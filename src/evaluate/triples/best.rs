@@ -1,11 +1,11 @@
-//! Every model, each with the parameters that do best on triples laid aside, added up.
+//! Models, each with the parameters that do best on triples laid aside, added up.
 
 use serde::Serialize;
 
 use super::fusion::{Fusion, Member, fuse};
 use super::measure::Hits;
 use super::rank::{Case, cases, ranks};
-use crate::embed::triples::{Entry, MODELS, Scorer, Steps, Triple, TripleSet};
+use crate::embed::triples::{Entry, Scorer, Steps, Triple, TripleSet};
 use crate::embed::{EmbedError, Params};
 
 /// A model is trained for so small a part of its epochs while parameters are chosen.
@@ -24,9 +24,10 @@ pub struct Tried {
     pub mrr: f64,
 }
 
-/// Fits every model of [`MODELS`] and adds them up by the weights that do best on `valid`.
+/// Fits models and adds them up by the weights that do best on `valid`.
 ///
 /// # Arguments
+/// * `among`: the models.
 /// * `set`: what models learn from.
 /// * `valid`: what parameters and weights are chosen on; no model learns from it.
 /// * `tell`: is told of each fit.
@@ -34,10 +35,10 @@ pub struct Tried {
 /// # Errors
 /// Those of [`Entry::fit`].
 pub fn fit_best(
+    among: &[&'static Entry],
     set: &TripleSet,
     valid: &[Triple],
-    dim: usize,
-    seed: u64,
+    (dim, seed): (usize, u64),
     tell: &mut dyn FnMut(&Tried),
 ) -> Result<Fusion, EmbedError> {
     let both: Vec<Triple> = set.triples.iter().chain(valid).copied().collect();
@@ -46,7 +47,7 @@ pub fn fit_best(
         known: Steps::new(set.n_entities, set.n_relations, &both),
     };
     let mut members = Vec::new();
-    for entry in MODELS {
+    for entry in among {
         let (params, scorer) = chosen(entry, set, &laid_aside, (dim, seed), tell)?;
         members.push(Member { name: entry.name, params, scorer, weight: 0.0 });
     }
@@ -82,7 +83,7 @@ fn chosen(
         }
         let scorer = entry.fit(set, &params, &mut |_| ())?;
         let found = ranks(scorer.as_ref(), &laid_aside.cases, &laid_aside.known);
-        let mrr = Hits::of(found.iter().copied()).mrr;
+        let mrr = Hits::of(&found).mrr;
         tell(&Tried { model: entry.name, params: params.clone(), mrr });
         if best.as_ref().is_none_or(|(most, ..)| mrr > *most) {
             best = Some((mrr, params, scorer));

@@ -28,10 +28,10 @@ pub struct Hits {
 
 impl Hits {
     /// The figures of `ranks`, of which 1 is the best; zeros for none.
-    pub fn of(ranks: impl Iterator<Item = f64> + Clone) -> Self {
-        let n_cases = ranks.clone().count();
+    pub fn of(ranks: &[f64]) -> Self {
+        let n_cases = ranks.len();
         let n = n_cases.max(1) as f64;
-        let mean = |of: &dyn Fn(f64) -> f64| ranks.clone().map(of).sum::<f64>() / n;
+        let mean = |of: &dyn Fn(f64) -> f64| ranks.iter().map(|rank| of(*rank)).sum::<f64>() / n;
         let within = |of: &dyn Fn(f64) -> f64| {
             let middle = mean(of);
             let variance = mean(&|rank| (of(rank) - middle).powi(2));
@@ -66,8 +66,10 @@ pub struct TripleScores {
 impl TripleScores {
     /// The figures of ranks, of which every second one is that of a head, as [`super::cases`] has them.
     pub fn of(ranks: &[f64]) -> Self {
-        let side = |first: usize| Hits::of(ranks.iter().skip(first).step_by(2).copied());
-        Self { both: Hits::of(ranks.iter().copied()), tail: side(0), head: side(1) }
+        let side = |first: usize| {
+            Hits::of(&ranks.iter().copied().skip(first).step_by(2).collect::<Vec<_>>())
+        };
+        Self { both: Hits::of(ranks), tail: side(0), head: side(1) }
     }
 }
 

@@ -56,6 +56,9 @@ impl Tree {
     }
 }
 
+/// Steps, and the entities that they lead to.
+type Path = Vec<(u32, u32)>;
+
 /// A walk through a tree and the graph at once.
 struct Walk<'a> {
     steps: &'a Steps,
@@ -66,8 +69,8 @@ struct Walk<'a> {
     found: Vec<(u32, u32, f32)>,
     /// The answer whose paths are kept, where there is one.
     wanted: Option<u32>,
-    /// Rule, its confidence, and steps with the entities that they lead to.
-    paths: Vec<(u32, f32, Vec<(u32, u32)>)>,
+    /// Rule, its confidence and the path that it goes by.
+    paths: Vec<(u32, f32, Path)>,
 }
 
 impl Walk<'_> {

@@ -18,10 +18,13 @@ type Case = (u32, u32, u32);
 /// An entity that a rule names, and how sure it is.
 pub(super) type Named = (u32, f32);
 
-/// For each case, what it is about and how sure that is, the surest first.
+/// For each case, what rules name, the surest first.
+type ByCase = HashMap<Case, Vec<Named>>;
+
+/// What is said of entities, and what that means.
 #[derive(Debug, Default)]
 pub(super) struct Constants {
-    of: HashMap<Case, Vec<Named>>,
+    of: ByCase,
     /// By the step that is asked for, whatever is said.
     priors: Vec<Vec<Named>>,
 }
@@ -40,7 +43,7 @@ impl Constants {
                 *said.entry(*pair).or_default() += 1;
             }
         }
-        let asked: Vec<(HashMap<Case, Vec<Named>>, Vec<Named>)> = (0..steps.n_steps() as u32)
+        let asked: Vec<(ByCase, Vec<Named>)> = (0..steps.n_steps() as u32)
             .into_par_iter()
             .map(|asked| of_step(steps, asked, &said, askers[asked as usize], params))
             .collect();
@@ -84,7 +87,7 @@ fn of_step(
     said: &HashMap<(u32, u32), usize>,
     n_askers: usize,
     params: &RuleParams,
-) -> (HashMap<Case, Vec<Named>>, Vec<Named>) {
+) -> (ByCase, Vec<Named>) {
     let mut counts: HashMap<(u32, u32, u32), usize> = HashMap::new();
     let mut prior: HashMap<u32, usize> = HashMap::new();
     for entity in 0..steps.n_entities() as u32 {
@@ -104,7 +107,7 @@ fn of_step(
             }
         }
     }
-    let mut of: HashMap<Case, Vec<Named>> = HashMap::new();
+    let mut of = ByCase::new();
     for ((step, target, answer), n) in counts {
         let cases = said.get(&(step, target)).copied().unwrap_or_default();
         let confidence = n as f64 / (cases as f64 + UNSEEN);
