@@ -52,7 +52,7 @@ pub trait Scorer: Send + Sync {
         self.score(queries, scores);
     }
 
-    /// Why `answer` answers `query`, the surest reason first; nothing from models that cannot tell.
+    /// Why `answer` answers `query`, the surest and then the shortest reason first; nothing from models that cannot tell.
     fn explain(&self, query: Query, answer: u32) -> Vec<Reason> {
         let _ = (query, answer);
         Vec::new()

@@ -175,7 +175,9 @@ impl Scorer for Rules {
                 reasons.push(Reason { confidence: *confidence, is_path: false, steps });
             }
         });
-        reasons.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        reasons.sort_by(|a, b| {
+            b.confidence.total_cmp(&a.confidence).then(a.steps.len().cmp(&b.steps.len()))
+        });
         reasons
     }
 }
