@@ -161,6 +161,13 @@ impl Sparse {
         Self::from_rows(other.n_columns, rows)
     }
 
+    /// The value of all of a row's cells, where they have the same.
+    fn same(&self, row: usize) -> Option<f32> {
+        let values = self.row(row).1;
+        let first = *values.first()?;
+        values.iter().all(|value| *value == first).then_some(first)
+    }
+
     /// Of each row of `self · other` the `k` cells with the greatest weights, but not the diagonal one;
     /// `weight` makes a cell's weight of its row, its column and its value. Of equals the lower column
     /// stays; cells that come out as zero are none.
@@ -172,6 +179,8 @@ impl Sparse {
     where
         F: Fn(usize, usize, f32) -> f32 + Sync,
     {
+        // What users did mostly counts alike.
+        let same: Vec<Option<f32>> = (0..other.n_rows()).map(|row| other.same(row)).collect();
         let rows: Vec<Vec<(u32, f32)>> = (0..self.n_rows())
             .into_par_iter()
             .map_init(
@@ -180,7 +189,11 @@ impl Sparse {
                     let others = self.row(row).0.iter().map(|middle| *middle as usize);
                     sums.expect(others.map(|middle| other.row(middle).0.len()).sum());
                     for (middle, left) in self.cells(row) {
-                        sums.add(other.row(middle as usize), left);
+                        let row = other.row(middle as usize);
+                        match same[middle as usize] {
+                            Some(right) => sums.add_same(row.0, left * right),
+                            None => sums.add(row, left),
+                        }
                     }
                     sums.take(|column, value| {
                         if column as usize != row {
