@@ -7,11 +7,13 @@
 
 mod change;
 mod deepwalk;
+pub(crate) mod greatest;
 pub(crate) mod lanes;
 mod logistic;
 mod nearest;
 mod node2vec;
 mod noise;
+pub(crate) mod panels;
 mod prone;
 mod sgns;
 mod sparse;

@@ -14,13 +14,11 @@ mod content;
 mod dense;
 mod ease;
 mod fused;
-mod greatest;
 mod ials;
 mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
-mod panels;
 mod parts;
 mod popular;
 mod recipe;
@@ -39,7 +37,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
-use greatest::by_scores;
+use crate::embed::greatest::Greatest;
 pub use additive::Additive;
 pub use dense::Dense;
 pub use interactions::{Act, Interactions, Side, Training};
@@ -116,6 +114,31 @@ pub trait Model: Send + Sync {
     fn greatest(&self, wanted: &[Wanted<'_>], n_items: usize, k: usize) -> Vec<Vec<u32>> {
         by_scores(self, wanted, n_items, k)
     }
+}
+
+/// What [`Model::greatest`] gives, from all scores.
+pub(super) fn by_scores<M: Model + ?Sized>(
+    model: &M,
+    wanted: &[Wanted<'_>],
+    n_items: usize,
+    k: usize,
+) -> Vec<Vec<u32>> {
+    let mut scores = vec![0.0; n_items];
+    let mut greatest = Greatest::new(k);
+    let of = |wanted: &Wanted<'_>| {
+        scores.fill(0.0);
+        model.score(&wanted.query, &mut scores);
+        for item in &wanted.hidden {
+            scores[*item as usize] = f32::NEG_INFINITY;
+        }
+        for (item, score) in (0..).zip(scores.iter().take(wanted.end)) {
+            if *score > f32::NEG_INFINITY {
+                greatest.put(item, *score);
+            }
+        }
+        greatest.take().map(|(item, _)| item).collect()
+    };
+    wanted.iter().map(of).collect()
 }
 
 /// Something about a method that can be set.

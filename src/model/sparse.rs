@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::greatest::Greatest;
 use super::sums::Sums;
+use crate::embed::greatest::Greatest;
 
 /// A sparse matrix of `f32` by rows, columns ascending within a row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -221,4 +221,30 @@ pub fn top(mut cells: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
         cells.sort_unstable_by_key(|cell| cell.0);
     }
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_top_of_a_product_is_that_of_the_whole_product() {
+        let cells = (0..30_u32).flat_map(|row| {
+            (0..5_u32).map(move |at| (row, (row * 11 + at * at * 3) % 25, 1.0 + (row % 3) as f32))
+        });
+        let users = Sparse::from_cells(30, 25, cells.collect());
+        let items = users.transposed();
+        let weight =
+            |row: usize, column: usize, value: f32| value / (1 + row % 4 + column % 3) as f32;
+        for k in [0, 1, 4, 100] {
+            let whole = items.product(&users, |row, columns, values| {
+                let others = columns.iter().filter(|column| **column as usize != row);
+                let weigh = |column: &u32| {
+                    (*column, weight(row, *column as usize, values[*column as usize]))
+                };
+                top(others.map(weigh).collect(), k)
+            });
+            assert_eq!(items.product_top(&users, k, weight), whole, "{k}");
+        }
+    }
 }

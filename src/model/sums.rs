@@ -45,7 +45,8 @@ impl Sums {
         if self.touched.len() < room {
             self.touched.resize(room, 0);
         }
-        let (values, touched) = (self.values.as_mut_slice(), &mut self.touched[self.n_touched..room]);
+        let (values, touched) =
+            (self.values.as_mut_slice(), &mut self.touched[self.n_touched..room]);
         let mut n = 0;
         for (column, amount) in columns.iter().zip(amounts) {
             let sum = &mut values[*column as usize];

@@ -12,8 +12,8 @@ use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Split, Task, best_among,
-    explained, measure, rank, tune,
+    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Split, Task, best_among, explained,
+    measure, rank, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;

@@ -1,13 +1,11 @@
 //! The greatest of many scores.
 
-use super::{Model, Wanted};
-
 /// Gathers the `k` items with the greatest scores, of equals those with the lower numbers.
 ///
 /// A full list is cut to its best half once it has twice `k` items; what does not reach the least of
 /// them needs not be looked at any more. So a long run costs little more than a look at each score.
 #[derive(Clone, Debug)]
-pub(super) struct Greatest {
+pub(crate) struct Greatest {
     k: usize,
     keys: Vec<u64>,
     bar: f32,
@@ -53,31 +51,6 @@ impl Greatest {
         self.bar = Self::new(self.k).bar;
         self.keys.drain(..).map(item_and_score)
     }
-}
-
-/// What [`Model::greatest`] gives, from all scores.
-pub(super) fn by_scores<M: Model + ?Sized>(
-    model: &M,
-    wanted: &[Wanted<'_>],
-    n_items: usize,
-    k: usize,
-) -> Vec<Vec<u32>> {
-    let mut scores = vec![0.0; n_items];
-    let mut greatest = Greatest::new(k);
-    let of = |wanted: &Wanted<'_>| {
-        scores.fill(0.0);
-        model.score(&wanted.query, &mut scores);
-        for item in &wanted.hidden {
-            scores[*item as usize] = f32::NEG_INFINITY;
-        }
-        for (item, score) in (0..).zip(scores.iter().take(wanted.end)) {
-            if *score > f32::NEG_INFINITY {
-                greatest.put(item, *score);
-            }
-        }
-        greatest.take().map(|(item, _)| item).collect()
-    };
-    wanted.iter().map(of).collect()
 }
 
 /// A number that is greater for greater scores, in the order of [`f32::total_cmp`], and for lower items.
