@@ -8,6 +8,7 @@
 mod change;
 mod checkpoint;
 mod deepwalk;
+pub(crate) mod greatest;
 mod judge;
 pub(crate) mod lanes;
 mod layout;
@@ -15,6 +16,7 @@ mod logistic;
 mod nearest;
 mod node2vec;
 mod noise;
+pub(crate) mod panels;
 mod prone;
 mod sgns;
 mod sigmoid;
