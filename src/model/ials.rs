@@ -5,6 +5,11 @@
 //! with the objective and the frequency-scaled regularisation of Rendle, Krichene, Zhang & Koren,
 //! "Revisiting the performance of iALS on item recommendation benchmarks", `RecSys` 2022 (equations 2
 //! and 3), solved by a few steps of conjugate gradients (Takács, Pilászy & Tikk, `RecSys` 2011).
+//!
+//! Where friends are known, a user's vector gives them back too: friends are items of their own, whose
+//! vectors are fitted likewise (Singh & Gordon, "Relational learning via collective matrix
+//! factorization", KDD 2008; Ma, Yang, Lyu & King, "`SoRec`", CIKM 2008). So who did little is placed by
+//! whom they know.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -24,13 +29,19 @@ pub(super) const ENTRY: Entry = Entry {
             name: "unobserved",
             about: "weight of a pair without interaction",
             default: 0.1,
-            grid: &[0.03, 0.1, 0.3, 1.0],
+            grid: &[0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
         },
         Knob {
             name: "l2",
             about: "regularisation",
             default: 0.01,
             grid: &[0.003, 0.01, 0.03, 0.1],
+        },
+        Knob {
+            name: "friends",
+            about: "weight of a friend, where friends are known",
+            default: 0.3,
+            grid: &[],
         },
         Knob {
             name: "epochs",
@@ -67,35 +78,98 @@ struct Ials {
     gram: Dense,
     /// What the solver needs beside the vectors.
     objective: Objective,
+    circle: Option<Circle>,
     target: u8,
+}
+
+/// Friends as items of their own.
+struct Circle {
+    /// Users by the users who are their friends.
+    friends: Sparse,
+    /// A vector for each user as a friend.
+    vectors: Dense,
+    /// Weight of a friend.
+    weight: f32,
 }
 
 #[derive(Clone, Copy)]
 struct Objective {
     unobserved: f32,
     l2: f32,
-    /// Rows of the other side.
-    n_others: usize,
+    /// Weights of all pairs of a row as if none were seen.
+    rest: f32,
+}
+
+/// What a vector is to give back: the rows of `others` that `columns` name, each as 1.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    columns: &'a [u32],
+    others: &'a Dense,
+    weight: f32,
 }
 
 fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>, ModelError> {
     let users = training.matrix();
     let items = users.transposed();
     let dim = wide(params.get("dim") as usize);
-    let objective = |n_others| Objective {
-        unobserved: params.get("unobserved") as f32,
-        l2: params.get("l2") as f32,
-        n_others,
-    };
-    let (of_user, of_item) = (objective(items.n_rows()), objective(users.n_rows()));
+    let (unobserved, l2) = (params.get("unobserved") as f32, params.get("l2") as f32);
+    let rest = |n_others| unobserved * n_others as f32;
+    let of_item = Objective { unobserved, l2, rest: rest(users.n_rows()) };
+    let mut of_user = Objective { unobserved, l2, rest: rest(items.n_rows()) };
     let mut user_vectors = drawn(users.n_rows(), dim, seed);
     let mut item_vectors = drawn(items.n_rows(), dim, seed.wrapping_add(1));
-    for _ in 0..params.get("epochs") as usize {
-        solve(&users, &item_vectors, &mut user_vectors, of_user);
-        solve(&items, &user_vectors, &mut item_vectors, of_item);
+    let weight = params.get("friends") as f32;
+    let friends = training.side.friends.as_ref().filter(|_| weight > 0.0);
+    let mut circle = friends.map(|friends| Circle {
+        friends: friends.clone(),
+        vectors: drawn(friends.n_columns(), dim, seed.wrapping_add(2)),
+        weight,
+    });
+    // All pairs with friends that are none weigh as much as all pairs with items.
+    let evened = items.n_rows() as f32 / users.n_rows().max(1) as f32;
+    let of_friend = Objective { unobserved: unobserved * evened, ..of_item };
+    let of_friend = Objective { rest: of_friend.unobserved * users.n_rows() as f32, ..of_friend };
+    if circle.is_some() {
+        of_user.rest *= 1.0 + weight;
     }
-    let gram = gram(&item_vectors);
-    Ok(Box::new(Ials { items: item_vectors, gram, objective: of_user, target: training.target }))
+    let known_by = friends.map(Sparse::transposed);
+    let whole_gram = |item_vectors: &Dense, circle: Option<&Circle>| {
+        let mut sum = gram(item_vectors);
+        if let Some(circle) = circle {
+            let of_circle = gram(&circle.vectors);
+            for row in 0..dim {
+                add(sum.row_mut(row), of_circle.row(row), circle.weight * evened);
+            }
+        }
+        sum
+    };
+    for _ in 0..params.get("epochs") as usize {
+        let gram_of_user = whole_gram(&item_vectors, circle.as_ref());
+        solve(&mut user_vectors, &gram_of_user, of_user, |user| {
+            let items = Seen { columns: users.row(user).0, others: &item_vectors, weight: 1.0 };
+            [Some(items), circle.as_ref().map(|circle| circle.seen(user))]
+        });
+        let gram_of_item = gram(&user_vectors);
+        let (user_vectors, weight) = (&user_vectors, 1.0);
+        solve(&mut item_vectors, &gram_of_item, of_item, |item| {
+            [Some(Seen { columns: items.row(item).0, others: user_vectors, weight }), None]
+        });
+        if let (Some(circle), Some(known_by)) = (&mut circle, &known_by) {
+            solve(&mut circle.vectors, &gram_of_item, of_friend, |friend| {
+                [Some(Seen { columns: known_by.row(friend).0, others: user_vectors, weight }), None]
+            });
+        }
+    }
+    let gram = whole_gram(&item_vectors, circle.as_ref());
+    let target = training.target;
+    Ok(Box::new(Ials { items: item_vectors, gram, objective: of_user, circle, target }))
+}
+
+impl Circle {
+    /// The friends of a user.
+    fn seen(&self, user: usize) -> Seen<'_> {
+        Seen { columns: self.friends.row(user).0, others: &self.vectors, weight: self.weight }
+    }
 }
 
 /// Normal numbers that depend on the seed alone.
@@ -132,15 +206,19 @@ fn gram(vectors: &Dense) -> Dense {
     sum
 }
 
-/// Solves every row of `vectors` given those of the other side.
-fn solve(matrix: &Sparse, others: &Dense, vectors: &mut Dense, objective: Objective) {
-    let gram = gram(others);
-    let dim = others.n_columns();
+/// Solves every row of `vectors` for what it has seen; `gram` is that of all there is to see.
+fn solve<'a>(
+    vectors: &mut Dense,
+    gram: &Dense,
+    objective: Objective,
+    seen: impl Fn(usize) -> [Option<Seen<'a>>; 2] + Sync,
+) {
+    let dim = vectors.n_columns();
     vectors.par_rows_mut().enumerate().with_min_len(64).for_each_init(
         || Scratch::new(dim),
         |scratch, (row, vector)| {
-            let columns = matrix.row(row).0;
-            widely(|| scratch.solve(columns, others, &gram, vector, objective, STEPS));
+            let seen = seen(row);
+            widely(|| scratch.solve(&seen, gram, vector, objective, STEPS));
         },
     );
 }
@@ -157,35 +235,40 @@ impl Scratch {
         Self { residual: vec![0.0; dim], direction: vec![0.0; dim], product: vec![0.0; dim] }
     }
 
-    /// Solves `(unobserved · gram + Σ v vᵀ + l2') x = Σ v (1 + unobserved')`, where the sums run over
-    /// the rows of `others` named in `columns`, from where `x` is.
+    /// Solves `(unobserved · gram + Σ w v vᵀ + l2') x = Σ w v`, where the sums run over what was seen,
+    /// from where `x` is.
     #[inline]
     fn solve(
         &mut self,
-        columns: &[u32],
-        others: &Dense,
+        seen: &[Option<Seen<'_>>; 2],
         gram: &Dense,
         x: &mut [f32],
         objective: Objective,
         steps: usize,
     ) {
-        let Objective { unobserved, l2, n_others } = objective;
-        let l2 = l2 * (columns.len() as f32 + unobserved * n_others as f32).powf(NU);
+        let Objective { unobserved, l2, rest } = objective;
+        let each = || seen.iter().flatten();
+        let n_seen: f32 = each().map(|seen| seen.weight * seen.columns.len() as f32).sum();
+        let l2 = l2 * (n_seen + rest).powf(NU);
         let times = |x: &[f32], product: &mut [f32]| {
             for (row, value) in product.iter_mut().enumerate() {
                 *value = unobserved * dot(gram.row(row), x) + l2 * x[row];
             }
-            for column in columns {
-                let other = others.row(*column as usize);
-                add(product, other, dot(other, x));
+            for Seen { columns, others, weight } in each() {
+                for column in *columns {
+                    let other = others.row(*column as usize);
+                    add(product, other, weight * dot(other, x));
+                }
             }
         };
         times(x, &mut self.product);
         for (residual, value) in self.residual.iter_mut().zip(&self.product) {
             *residual = -value;
         }
-        for column in columns {
-            add(&mut self.residual, others.row(*column as usize), 1.0);
+        for Seen { columns, others, weight } in each() {
+            for column in *columns {
+                add(&mut self.residual, others.row(*column as usize), *weight);
+            }
         }
         self.direction.copy_from_slice(&self.residual);
         let mut squares = dot(&self.residual, &self.residual);
@@ -210,15 +293,18 @@ impl Scratch {
 impl Model for Ials {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         let history = distinct(query.acts, self.target);
-        if history.is_empty() {
+        let circle = self.circle.as_ref().zip(query.user);
+        let friends = circle.map(|(circle, user)| circle.seen(user as usize));
+        if history.is_empty() && friends.is_none_or(|friends| friends.columns.is_empty()) {
             return;
         }
         let dim = self.items.n_columns();
         let mut user = vec![0.0; dim];
         let mut scratch = Scratch::new(dim);
-        let (items, gram) = (&self.items, &self.gram);
+        let items = &self.items;
+        let seen = [Some(Seen { columns: &history, others: items, weight: 1.0 }), friends];
         widely(|| {
-            scratch.solve(&history, items, gram, &mut user, self.objective, STEPS_OF_QUERY);
+            scratch.solve(&seen, &self.gram, &mut user, self.objective, STEPS_OF_QUERY);
             for (item, score) in scores.iter_mut().enumerate() {
                 *score += dot(items.row(item), &user);
             }

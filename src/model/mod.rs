@@ -12,6 +12,7 @@ mod co_visit;
 mod content;
 mod dense;
 mod ease;
+mod friends;
 mod fused;
 mod ials;
 mod interactions;
@@ -191,6 +192,7 @@ pub const MODELS: &[Entry] = &[
     repeat::ENTRY,
     co_visit::ENTRY,
     content::ENTRY,
+    friends::ENTRY,
     fused::ENTRY,
     cascade::ENTRY,
     touched::ENTRY,
