@@ -56,7 +56,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// Acts above which a fit takes more than some seconds.
-const FEW_ACTS: usize = 100_000;
+const FEW_ACTS: usize = 200_000;
 
 /// Exponent of the frequency in the regularisation (section 4.1 finds 1 best throughout).
 const NU: f32 = 1.0;
@@ -351,5 +351,31 @@ mod tests {
     #[test]
     fn threads_change_no_bit() {
         assert_eq!(scores(1), scores(3));
+    }
+
+    /// Scores of somebody who did nothing and knows three of the first group.
+    fn scores_of_a_friend(weight: f64, threads: usize) -> Vec<f32> {
+        let mut training = two_groups();
+        let acts = training.interactions.iter().map(|(user, act)| (user, *act)).collect();
+        training.interactions = Interactions::new(13, 10, acts);
+        let pairs = [(12, 2), (12, 4), (12, 6), (2, 4), (4, 6), (1, 3), (3, 5), (5, 7)];
+        let both = pairs.iter().flat_map(|(a, b)| [(*a, *b, 1.0), (*b, *a, 1.0)]);
+        training.side.friends = Some(Sparse::from_cells(13, 13, both.collect()));
+        let params = ENTRY.defaults().with("dim", 16.0).with("l2", 0.03).with("friends", weight);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let model = pool.install(|| fit(&training, &params, 7)).unwrap();
+        let mut scores = vec![0.0; 10];
+        model.score(&Query { user: Some(12), acts: &[] }, &mut scores);
+        scores
+    }
+
+    #[test]
+    fn who_did_nothing_is_placed_by_friends() {
+        let scores = scores_of_a_friend(1.0, 1);
+        let least = scores[..5].iter().copied().fold(f32::INFINITY, f32::min);
+        let other = scores[5..].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        assert!(least > 0.1 && other < 0.2 * least, "{scores:?}");
+        assert_eq!(scores, scores_of_a_friend(1.0, 3));
+        assert_eq!(scores_of_a_friend(0.0, 1), [0.0; 10]);
     }
 }

@@ -5,6 +5,7 @@
 //! search over them needs to know nothing of the method.
 
 mod additive;
+mod attribute_pass;
 mod bpr;
 mod bspm;
 mod cascade;
@@ -187,6 +188,7 @@ pub const MODELS: &[Entry] = &[
     slim::ENTRY,
     low_pass::ENTRY,
     bspm::ENTRY,
+    attribute_pass::ENTRY,
     ials::ENTRY,
     bpr::ENTRY,
     repeat::ENTRY,

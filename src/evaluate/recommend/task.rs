@@ -273,3 +273,56 @@ impl Task {
         pool
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Interactions;
+
+    /// Five users who did five items each of 60; each has two to find.
+    fn task() -> Task {
+        let act = |item| Act { item, behavior: 0, at: 0, value: 1.0 };
+        let acts = (0..5).flat_map(|user| (0..5).map(move |at| (user, act(user * 7 + at))));
+        let training = Training::plain(Interactions::new(5, 60, acts.collect()), false);
+        let cases = (0..5).map(|user| Case::known(user, vec![user + 40, user + 50])).collect();
+        Task { training, cases, holdout: Holdout::Share(0.2) }
+    }
+
+    fn pool(case: &Case) -> &[u32] {
+        let Pool::Given(pool) = &case.pool else { panic!("{case:?}") };
+        pool
+    }
+
+    #[test]
+    fn negatives_are_others_that_the_user_never_did() {
+        let among = task().among(20, 3, 1).unwrap();
+        assert_eq!(among.cases.len(), 15);
+        for case in &among.cases {
+            assert_eq!(pool(case).len(), 22);
+            assert!(pool(case).windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(case.relevant.iter().all(|item| pool(case).contains(item)));
+            assert!(among.query(case).acts.iter().all(|act| !pool(case).contains(&act.item)));
+        }
+        assert_ne!(among.cases[0].pool, among.cases[1].pool);
+        let again = task().among(20, 3, 1).unwrap();
+        assert!(among.cases.iter().zip(&again.cases).all(|(a, b)| a.pool == b.pool));
+        assert!(among.among(20, 1, 1).is_none());
+    }
+
+    #[test]
+    fn few_items_are_all_drawn() {
+        let among = task().among(1000, 1, 1).unwrap();
+        // 60 items, of which the user did five.
+        assert!(among.cases.iter().all(|case| pool(case).len() == 55));
+    }
+
+    #[test]
+    fn the_validation_part_is_drawn_likewise() {
+        let part = task().among(20, 3, 1).unwrap().validation(1);
+        assert!(!part.cases.is_empty());
+        for case in &part.cases {
+            assert_eq!(pool(case).len(), 20 + case.relevant.len());
+            assert!(part.query(case).acts.iter().all(|act| !pool(case).contains(&act.item)));
+        }
+    }
+}
