@@ -212,6 +212,7 @@ impl Args {
                 clicks: Clicks::read(&ratings, self.kg.as_deref())?,
                 seed: self.seed,
                 method: &self.method,
+                among: &self.among,
                 beside: &self.beside,
                 k: self.k,
                 output: self.output.output,

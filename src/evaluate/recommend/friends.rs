@@ -20,10 +20,10 @@ pub(super) fn read(path: &Path, users: &Ids) -> Result<Sparse, EvaluateError> {
         let [user, friend, ..] = fields(&line)[..] else {
             return Err(lines.wrong("expected a user and a friend"));
         };
-        if let (Some(user), Some(friend)) = (users.get(user), users.get(friend)) {
-            if user != friend {
-                cells.extend([(user, friend, 1.0), (friend, user, 1.0)]);
-            }
+        if let (Some(user), Some(friend)) = (users.get(user), users.get(friend))
+            && user != friend
+        {
+            cells.extend([(user, friend, 1.0), (friend, user, 1.0)]);
         }
     }
     if cells.is_empty() {
