@@ -62,7 +62,11 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
 /// Users by items, divided by powers of both ends' degrees, and what an item's column was
 /// multiplied with; the powers are the knobs `user` and `item`.
 pub(super) fn normalized(training: &Training, params: &Params) -> (Sparse, Vec<f32>) {
-    let users = training.matrix();
+    scaled(training.matrix(), params)
+}
+
+/// [`normalized`] of any matrix whose columns are items.
+pub(super) fn scaled(users: Sparse, params: &Params) -> (Sparse, Vec<f32>) {
     let power = |sums: Vec<f32>, exponent: f64| -> Vec<f32> {
         sums.into_iter().map(|sum| sum.max(1.0).powf(-exponent as f32)).collect()
     };

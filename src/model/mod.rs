@@ -5,6 +5,7 @@
 //! search over them needs to know nothing of the method.
 
 mod additive;
+mod attribute_pass;
 mod bpr;
 mod bspm;
 mod cascade;
@@ -14,6 +15,7 @@ mod content;
 mod dense;
 mod ease;
 mod every;
+mod friends;
 mod fused;
 mod ials;
 mod interactions;
@@ -28,6 +30,7 @@ mod repeat;
 mod rows;
 mod rp3beta;
 mod slim;
+mod social;
 mod sparse;
 mod subspace;
 mod sums;
@@ -262,11 +265,14 @@ pub const MODELS: &[Entry] = &[
     slim::ENTRY,
     low_pass::ENTRY,
     bspm::ENTRY,
+    attribute_pass::ENTRY,
     ials::ENTRY,
+    social::ENTRY,
     bpr::ENTRY,
     repeat::ENTRY,
     co_visit::ENTRY,
     content::ENTRY,
+    friends::ENTRY,
     fused::ENTRY,
     cascade::ENTRY,
     touched::ENTRY,

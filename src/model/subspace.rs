@@ -8,8 +8,12 @@ use rayon::prelude::*;
 use super::vector::add;
 use super::{Dense, Sparse};
 
-/// Times that the matrix is applied.
-const POWERS: usize = 6;
+/// Times that the matrix is applied at least and at most.
+const POWERS: [usize; 2] = [6, 24];
+
+/// Columns that it is applied to at least: of few dimensions the last are followed closely by those left
+/// out, and take more powers to tell from them.
+const COLUMNS: usize = 1536;
 
 /// A basis `[n_columns, dim]`, orthonormal up to rounding, of about the space of the greatest right
 /// singular vectors of `matrix`; `turned` is its transpose.
@@ -25,7 +29,7 @@ pub(super) fn basis(matrix: &Sparse, turned: &Sparse, dim: usize, seed: u64) -> 
     let dim = dim.clamp(1, n.min(matrix.n_rows()).max(1));
     let values = (0..n * dim).map(|_| StandardNormal.sample(&mut random)).collect();
     let mut basis = Dense::from_values(n, dim, values);
-    for _ in 0..POWERS {
+    for _ in 0..(COLUMNS / dim).clamp(POWERS[0], POWERS[1]) {
         basis = orthonormal(&times(turned, &times(matrix, &basis)));
     }
     basis

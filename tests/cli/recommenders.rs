@@ -125,6 +125,58 @@ fn what_cannot_be_measured_is_refused() {
     refuses("--protocol split --train train.txt --test test.txt --k 0", "--k");
 }
 
+/// Sixty users of two towns who did three items of their town's ten, one of which is to be found, and one
+/// that everybody did; friends live in one town.
+fn towns(folder: &Folder) {
+    let (mut train, mut test, mut friends) = (String::new(), String::new(), String::new());
+    for user in 0..60 {
+        let item = |at: usize| user % 2 * 10 + (user / 2 + at * 3) % 10;
+        train += &format!("u{user}\tall\nu{user}\t{}\n", item(0));
+        test += &format!("u{user}\t{}\nu{user}\t{}\n", item(1), item(2));
+        for step in [2, 8, 14] {
+            friends += &format!("u{user}\tu{}\n", (user + step) % 60);
+        }
+    }
+    folder.put("towns.tsv", train);
+    folder.put("found.tsv", test);
+    folder.put("friends.tsv", friends);
+}
+
+const TOWNS: &str = "evaluate recommend --protocol split --train towns.tsv --test found.tsv --k 5";
+
+#[test]
+fn friends_make_a_ranking_among_drawn_items_better() {
+    let folder = Folder::new();
+    towns(&folder);
+    let line = format!("{TOWNS} --friends friends.tsv --negatives 12 --draws 2 --output json");
+    for method in ["best --among friends,popular", "ials --param l2=0.03"] {
+        let answer = folder.json(&format!("{line} --method {method} --beside popular"));
+        assert_eq!(answer["n_cases"], 120, "{answer}");
+        assert!(answer["recall_capped"].is_number(), "{answer}");
+        let without = &answer["beside"][0];
+        assert_eq!(without["method"], "without friends");
+        let (with, without) = (answer["ndcg"].as_f64(), without["ndcg"].as_f64());
+        assert!(with.unwrap() > without.unwrap() + 0.05, "{method}: {answer}");
+    }
+}
+
+#[test]
+fn friends_and_negatives_that_cannot_be_used_are_refused() {
+    let folder = Folder::new();
+    towns(&folder);
+    folder.put("alone.tsv", "u1\n");
+    folder.put("strangers.tsv", "x\ty\n");
+    let refuses = |line: &str, expected| folder.refuses(&format!("{TOWNS} {line}"), 1, expected);
+    refuses("--friends none.tsv", "none.tsv");
+    refuses("--friends alone.tsv", "line 1: expected a user and a friend");
+    refuses("--friends strangers.tsv", "names two users");
+    refuses("--method friends", "--friends");
+    refuses("--negatives 0", "--negatives");
+    folder.put("given.tsv", "u1\t3\t4 5 6\n");
+    let given = TOWNS.replace("found.tsv", "given.tsv");
+    folder.refuses(&format!("{given} --negatives 5"), 1, "leave `--negatives` out");
+}
+
 #[test]
 fn a_store_gets_a_recommender_and_answers_by_it() {
     let folder = Folder::new();

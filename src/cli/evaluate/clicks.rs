@@ -15,6 +15,8 @@ use crate::model::{self, Model};
 pub(crate) struct Asked<'a> {
     pub clicks: Clicks,
     pub method: &'a str,
+    /// Methods that the full ranking may be added up from; [`RANK_METHODS`] where none is named.
+    pub among: &'a [String],
     pub beside: &'a [String],
     pub k: usize,
     pub seed: u64,
@@ -63,7 +65,9 @@ impl Asked<'_> {
         let watch = Stopwatch::start();
         let task = clicks.ranking(self.seed);
         let (measured, model): (_, Box<dyn Model>) = if name == BEST {
-            let among = RANK_METHODS.iter().map(|name| model::by_name(name));
+            let named = self.among.iter().map(String::as_str);
+            let usual = RANK_METHODS.iter().copied().filter(|_| self.among.is_empty());
+            let among = named.chain(usual).map(model::by_name);
             let among = among.collect::<Result<Vec<_>, _>>()?;
             let recipe = best_among(&task, &among, self.k, self.seed)?;
             let sum = recipe.fit(&task.training, self.seed)?;

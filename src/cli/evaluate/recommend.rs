@@ -12,8 +12,8 @@ use super::{clicks, temporal};
 use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
-    Behaviors, Clicks, CrossDomain, Layout, LeaveOneOut, Split, Task, best_among, explained,
-    measure, rank, tune,
+    Behaviors, Clicks, CrossDomain, EvaluateError, Layout, LeaveOneOut, Split, Task, best_among,
+    explained, measure, rank, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
@@ -60,6 +60,15 @@ pub(crate) struct Args {
     /// What is written about items, a JSON object a line: item, title, keywords, description, attributes
     #[arg(long, value_name = "FILE")]
     items: Option<PathBuf>,
+    /// Who knows whom, a user and a friend a line: split
+    #[arg(long, value_name = "FILE")]
+    friends: Option<PathBuf>,
+    /// Rank what is to be found among so many items drawn from those that the user never did [default: among all]: split
+    #[arg(long, value_name = "N")]
+    negatives: Option<usize>,
+    /// Times that they are drawn for each user
+    #[arg(long, default_value_t = 1, requires = "negatives", value_name = "N")]
+    draws: usize,
     /// What is written about the source's items: cross-domain
     #[arg(long, value_name = "FILE")]
     source_items: Option<PathBuf>,
@@ -197,12 +206,16 @@ impl Args {
         if self.k == 0 {
             bail!("--k must be at least 1");
         }
+        if self.negatives == Some(0) || self.draws == 0 {
+            bail!("--negatives and --draws must be at least 1");
+        }
         if self.protocol == Protocol::Ctr {
             let ratings = self.ratings.clone().context("this protocol needs --ratings")?;
             let asked = clicks::Asked {
                 clicks: Clicks::read(&ratings, self.kg.as_deref())?,
                 seed: self.seed,
                 method: &self.method,
+                among: &self.among,
                 beside: &self.beside,
                 k: self.k,
                 output: self.output.output,
@@ -254,6 +267,12 @@ impl Args {
             let params = self.given(entry, entry.defaults())?.with(knob, 0.0);
             rows.push(Row { name: (*label).to_owned(), ..self.one(task, entry, &params)? });
         }
+        let none = self.beside.iter().any(|name| name == "none");
+        if task.training.side.friends.is_some() && self.protocol == Protocol::Split && !none {
+            let mut task = task.clone();
+            task.training.side.friends = None;
+            rows.push(Row { name: "without friends".to_owned(), ..self.measure(&task)? });
+        }
         for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
             let entry = model::by_name(name)?;
             if (entry.applies)(&task.training) {
@@ -268,15 +287,25 @@ impl Args {
             path.clone().with_context(|| format!("this protocol needs --{flag}"))
         };
         Ok(match self.protocol {
-            Protocol::Split => Split {
-                train: given(&self.train, "train")?,
-                train_layout: self.train_layout.into(),
-                test: given(&self.test, "test")?,
-                test_layout: self.test_layout.into(),
-                attributes: self.attributes.clone(),
-                items: self.items.clone(),
+            Protocol::Split => {
+                let test = given(&self.test, "test")?;
+                let task = Split {
+                    train: given(&self.train, "train")?,
+                    train_layout: self.train_layout.into(),
+                    test: test.clone(),
+                    test_layout: self.test_layout.into(),
+                    attributes: self.attributes.clone(),
+                    items: self.items.clone(),
+                    friends: self.friends.clone(),
+                }
+                .read()?;
+                match self.negatives {
+                    None => task,
+                    Some(n) => task
+                        .among(n, self.draws, self.seed)
+                        .ok_or(EvaluateError::Drawn { path: test })?,
+                }
             }
-            .read()?,
             Protocol::LeaveOneOut => LeaveOneOut {
                 sequences: given(&self.sequences, "sequences")?,
                 attributes: self.attributes.clone(),

@@ -41,7 +41,8 @@ impl Row {
         let of = &self.metrics;
         json!({
             "method": self.name, "params": self.params, "k": of.k, "n_cases": of.n_cases,
-            "recall": of.recall.mean, "precision": of.precision.mean, "hr": of.hr.mean,
+            "recall": of.recall.mean, "recall_capped": of.recall_capped.mean,
+            "precision": of.precision.mean, "hr": of.hr.mean,
             "ndcg": of.ndcg.mean, "ndcg_uncut": of.ndcg_uncut.mean, "map": of.map.mean,
             "mrr": of.mrr.mean,
             "within": {

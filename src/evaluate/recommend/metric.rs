@@ -7,6 +7,8 @@ use serde::Serialize;
 pub struct Measures {
     /// Share of the relevant items that are among the first `k`.
     pub recall: f64,
+    /// The same over that of the best ranking: `min(k, relevant)`.
+    pub recall_capped: f64,
     /// Share of the first `k` that are relevant.
     pub precision: f64,
     /// 1 when any relevant item is among the first `k`.
@@ -39,6 +41,7 @@ impl Measures {
         let ideal = |n: usize| (0..n).map(discount).sum::<f64>();
         Self {
             recall: found as f64 / n_relevant as f64,
+            recall_capped: found as f64 / n_relevant.min(k) as f64,
             precision: found as f64 / k as f64,
             hr: f64::from(u8::from(found > 0)),
             ndcg: gain / ideal(n_relevant.min(k)),
@@ -118,6 +121,8 @@ pub struct Metrics {
     pub k: usize,
     /// See [`Measures::recall`].
     pub recall: Summary,
+    /// See [`Measures::recall_capped`].
+    pub recall_capped: Summary,
     /// See [`Measures::precision`].
     pub precision: Summary,
     /// See [`Measures::hr`].
@@ -175,6 +180,7 @@ impl Metrics {
             n_cases: rankings.len(),
             k,
             recall: mean(|of| of.recall),
+            recall_capped: mean(|of| of.recall_capped),
             precision: mean(|of| of.precision),
             hr: mean(|of| of.hr),
             ndcg: mean(|of| of.ndcg),
@@ -212,6 +218,8 @@ mod tests {
         // Relevant at places 1 and 3 of 3; 4 relevant in all.
         let measures = Measures::of(&[true, false, true], 3, 4);
         assert_eq!((measures.recall, measures.precision), (0.5, 2.0 / 3.0));
+        // At most 3 of the 4 find room.
+        assert_eq!(measures.recall_capped, 2.0 / 3.0);
         assert_eq!((measures.hr, measures.mrr), (1.0, 1.0));
         let gain = 1.0 + 0.5;
         assert!((measures.ndcg - gain / (1.0 + 1.0 / 3_f64.log2() + 0.5)).abs() < 1e-12);

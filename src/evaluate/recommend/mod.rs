@@ -8,6 +8,7 @@ mod best;
 mod clicks;
 mod cross_domain;
 mod files;
+mod friends;
 mod histories;
 mod items;
 mod metric;
@@ -64,6 +65,22 @@ pub enum EvaluateError {
         path: PathBuf,
         /// What to do.
         remedy: &'static str,
+    },
+    /// Friendships among nobody who is known.
+    #[error(
+        "no line of {path} names two users of the other files; give lines of a user and a friend by the same ids"
+    )]
+    NoFriends {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Items to rank among are drawn where a share of each user's items is to be found.
+    #[error(
+        "negatives cannot be drawn for {path}, which tells what to rank; leave `--negatives` out"
+    )]
+    Drawn {
+        /// The file.
+        path: PathBuf,
     },
     /// The behaviour to predict is not among those given.
     #[error("no file of the behaviour `{name}` is given; given: {known}")]

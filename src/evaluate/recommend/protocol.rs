@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::EvaluateError;
 use super::files::{Ids, Lines, fields};
-use super::histories;
 use super::items::ItemTexts;
 use super::task::{Case, Holdout, Pool, Task};
+use super::{friends, histories};
 use crate::model::{Act, Interactions, Sparse, Training};
 
 /// Bounds of the share of each user's items that a validation part takes where the cut was random: it
@@ -47,15 +47,22 @@ pub struct Split {
     pub attributes: Option<PathBuf>,
     /// What is written about items: a JSON object a line.
     pub items: Option<PathBuf>,
+    /// Who knows whom: lines of a user and a friend.
+    pub friends: Option<PathBuf>,
 }
 
 impl Split {
     /// Reads the files.
     ///
     /// # Errors
-    /// [`EvaluateError::Read`], [`EvaluateError::Line`], [`EvaluateError::NoCases`].
+    /// [`EvaluateError::Read`], [`EvaluateError::Line`], [`EvaluateError::NoCases`],
+    /// [`EvaluateError::NoFriends`].
     pub fn read(&self) -> Result<Task, EvaluateError> {
         if histories::are_in(&self.train)? {
+            if self.friends.is_some() {
+                let reason = "friends need lines of users and items, not JSON".to_owned();
+                return Err(EvaluateError::Line { path: self.train.clone(), line: 1, reason });
+            }
             return histories::read(&self.train, &self.test, self.items.as_deref());
         }
         let (mut users, mut items) = (Ids::default(), Ids::default());
@@ -105,6 +112,9 @@ impl Split {
             training.side.attributes = Some(attributes(path, &items)?);
         }
         texts.add(&items, &mut training.side);
+        if let Some(path) = &self.friends {
+            training.side.friends = Some(friends::read(path, &users)?);
+        }
         Ok(Task { training, cases, holdout })
     }
 }

@@ -1,5 +1,7 @@
 //! What to fit to, and what to find.
 
+use std::collections::HashSet;
+
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -71,6 +73,13 @@ pub enum Holdout {
     Later(Pool),
     /// One item of each user, at random, ranked among as many others.
     Among(usize),
+    /// A share of each user's items, at random, ranked among so many others.
+    ShareAmong {
+        /// The share.
+        share: f64,
+        /// The others.
+        n: usize,
+    },
 }
 
 /// A protocol's data.
@@ -128,7 +137,7 @@ impl Task {
             }
             let mut case = Case::known(user, relevant);
             match self.holdout {
-                Holdout::Among(n) => {
+                Holdout::Among(n) | Holdout::ShareAmong { n, .. } => {
                     case.pool = Pool::Given(self.drawn(acts, &case.relevant, n, &mut random));
                 }
                 Holdout::Domain { n_items, .. } => case.pool = Pool::Below(n_items),
@@ -208,11 +217,15 @@ impl Task {
                 }
                 items
             }
-            Holdout::Share(_) | Holdout::Among(_) => {
+            Holdout::Share(_) | Holdout::Among(_) | Holdout::ShareAmong { .. } => {
                 items.sort_unstable();
                 items.dedup();
                 let n = match &self.holdout {
                     Holdout::Share(share) => (items.len() as f64 * share).round() as usize,
+                    // Whole cases are few where a user has few items: each item is drawn by itself.
+                    Holdout::ShareAmong { share, .. } => {
+                        items.iter().filter(|_| random.random_bool(*share)).count()
+                    }
                     _ => 1,
                 };
                 if items.len() < 2 {
@@ -225,20 +238,91 @@ impl Task {
         }
     }
 
+    /// The same cases, each ranked among `n` items that were drawn from all that the user never did:
+    /// `draws` times each. None where the cases say already what is ranked.
+    ///
+    /// A case's relevant items are ranked together. Deterministic for a seed.
+    pub fn among(&self, n: usize, draws: usize, seed: u64) -> Option<Self> {
+        let Holdout::Share(share) = self.holdout else { return None };
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut cases = Vec::with_capacity(self.cases.len() * draws);
+        for case in &self.cases {
+            for _ in 0..draws {
+                let pool = self.drawn(self.query(case).acts, &case.relevant, n, &mut random);
+                cases.push(Case { pool: Pool::Given(pool), ..case.clone() });
+            }
+        }
+        let training = self.training.clone();
+        Some(Self { training, cases, holdout: Holdout::ShareAmong { share, n } })
+    }
+
     /// The relevant items and `n` others that the user did not touch.
     fn drawn(&self, acts: &[Act], relevant: &[u32], n: usize, random: &mut ChaCha8Rng) -> Vec<u32> {
         let n_items = self.training.interactions.n_items() as u32;
-        let mut touched: Vec<u32> = acts.iter().map(|act| act.item).collect();
-        touched.sort_unstable();
+        let mut touched: HashSet<u32> = acts.iter().map(|act| act.item).collect();
+        touched.extend(relevant);
         let mut pool = relevant.to_vec();
-        let wanted = (n + relevant.len()).min((n_items as usize).saturating_sub(touched.len()));
+        let wanted = relevant.len() + n.min((n_items as usize).saturating_sub(touched.len()));
         while pool.len() < wanted {
             let item = random.random_range(0..n_items);
-            if touched.binary_search(&item).is_err() && !pool.contains(&item) {
+            if touched.insert(item) {
                 pool.push(item);
             }
         }
         pool.sort_unstable();
         pool
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Interactions;
+
+    /// Five users who did five items each of 60; each has two to find.
+    fn task() -> Task {
+        let act = |item| Act { item, behavior: 0, at: 0, value: 1.0 };
+        let acts = (0..5).flat_map(|user| (0..5).map(move |at| (user, act(user * 7 + at))));
+        let training = Training::plain(Interactions::new(5, 60, acts.collect()), false);
+        let cases = (0..5).map(|user| Case::known(user, vec![user + 40, user + 50])).collect();
+        Task { training, cases, holdout: Holdout::Share(0.2) }
+    }
+
+    fn pool(case: &Case) -> &[u32] {
+        let Pool::Given(pool) = &case.pool else { panic!("{case:?}") };
+        pool
+    }
+
+    #[test]
+    fn negatives_are_others_that_the_user_never_did() {
+        let among = task().among(20, 3, 1).unwrap();
+        assert_eq!(among.cases.len(), 15);
+        for case in &among.cases {
+            assert_eq!(pool(case).len(), 22);
+            assert!(pool(case).windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(case.relevant.iter().all(|item| pool(case).contains(item)));
+            assert!(among.query(case).acts.iter().all(|act| !pool(case).contains(&act.item)));
+        }
+        assert_ne!(among.cases[0].pool, among.cases[1].pool);
+        let again = task().among(20, 3, 1).unwrap();
+        assert!(among.cases.iter().zip(&again.cases).all(|(a, b)| a.pool == b.pool));
+        assert!(among.among(20, 1, 1).is_none());
+    }
+
+    #[test]
+    fn few_items_are_all_drawn() {
+        let among = task().among(1000, 1, 1).unwrap();
+        // 60 items, of which the user did five.
+        assert!(among.cases.iter().all(|case| pool(case).len() == 55));
+    }
+
+    #[test]
+    fn the_validation_part_is_drawn_likewise() {
+        let part = task().among(20, 3, 1).unwrap().validation(1);
+        assert!(!part.cases.is_empty());
+        for case in &part.cases {
+            assert_eq!(pool(case).len(), 20 + case.relevant.len());
+            assert!(part.query(case).acts.iter().all(|act| !pool(case).contains(&act.item)));
+        }
     }
 }
