@@ -114,7 +114,7 @@ impl Model for Neighbors {
             let items = greatest.take().map(|(item, _)| item).collect();
             // Where few items have a score, those without one follow, and those that are spoken against.
             if n_positive < k {
-                by_scores(self, &[wanted.clone()], n_items, k).remove(0)
+                by_scores(self, std::slice::from_ref(wanted), n_items, k).remove(0)
             } else {
                 items
             }

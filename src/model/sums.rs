@@ -57,11 +57,6 @@ impl Sums {
         self.n_touched += n;
     }
 
-    /// The sum at a place.
-    pub fn at(&self, place: u32) -> f32 {
-        self.values[place as usize]
-    }
-
     /// Hands every sum that is not zero to `to`, in no order; leaves zeros.
     pub fn take(&mut self, mut to: impl FnMut(u32, f32)) {
         if self.dense {
@@ -95,7 +90,6 @@ mod tests {
             sums.add((&[3, 90], &[1.0, 2.0]), 2.0);
             sums.add((&[3, 50], &[1.0, 1.5]), -2.0);
             sums.add((&[3], &[4.0]), 1.0);
-            assert_eq!((sums.at(90), sums.at(7)), (4.0, 0.0));
             let mut found = Vec::new();
             sums.take(|place, value| found.push((place, value)));
             found.sort_unstable_by_key(|cell| cell.0);
