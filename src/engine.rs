@@ -4,8 +4,11 @@
 //! only then is it acknowledged: so whoever reads after an acknowledgement sees the write. Readers
 //! take the snapshot that is there and wait for nobody.
 
+mod basket;
 mod communities;
 mod crowd;
+mod embedding;
+mod erase;
 mod error;
 mod explain;
 mod group;
@@ -15,6 +18,7 @@ mod overlay;
 mod recipe;
 mod temporal;
 mod serve;
+mod session;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use petgraph::visit::{EdgeRef, UndirectedAdaptor};
 
+use crate::embed::Versions;
 use crate::event::NodeKey;
 use crate::explain::History;
 use crate::extract::Extractor;
@@ -33,17 +38,21 @@ use crate::interest::{self, Interest, InterestParams};
 use crate::model::Recipe;
 use crate::recommend::{self, RecommendParams, Recommendation};
 use crate::schema::{RelationId, Schema, Timestamp};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{KeptRows, Snapshot};
 use crate::store::{
     Edge, EdgeKey, Evidence, GraphStore, Node, NodeId, Problems, ServedLog, Stamp, Stats,
 };
 use crate::traverse::{self, PathParams, Paths, Similar};
 
+pub use basket::Baskets;
 pub use crowd::Found;
+pub use embedding::{EmbeddingPlan, Likeness};
+pub use erase::Erased;
 pub use error::EngineError;
 pub use group::Durability;
 pub use overlay::Merger;
 pub use serve::{ServeRequest, Served};
+pub use session::{Fallback, MAX_SESSION, SessionEvent};
 pub use temporal::Parted;
 pub use write::Written;
 
@@ -73,6 +82,8 @@ pub struct Engine {
     kept: Mutex<Option<u64>>,
     /// What models are fitted by.
     recipe: Arc<Recipe>,
+    /// The rows of nodes that the store keeps.
+    rows: ArcSwap<KeptRows>,
     merging: overlay::Merging,
     /// What was shown to whom.
     served: Mutex<ServedLog>,
@@ -105,7 +116,9 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let (current, kept) = keep::open(&store)?;
         let recipe = recipe::read(&store)?;
-        let current = ArcSwap::from_pointee(current.with_recipe(Arc::clone(&recipe)));
+        let rows = Arc::new(KeptRows::of(store.folder().map(Versions::of)));
+        let current = current.with_recipe(Arc::clone(&recipe)).with_rows(Arc::clone(&rows));
+        let current = ArcSwap::from_pointee(current);
         let (past, writing, catalogue) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (gathered, kept) = (group::Gathered::default(), Mutex::new(kept));
         let merging = overlay::Merging::default();
@@ -121,6 +134,7 @@ impl Engine {
             catalogue,
             kept,
             recipe,
+            rows: ArcSwap::new(rows),
             merging,
             served,
             serving,
@@ -162,7 +176,7 @@ impl Engine {
             return Ok(Arc::clone(snapshot));
         }
         let built = Snapshot::build(&self.store.view(), Some(as_of), recommend::CACHED)?;
-        let built = Arc::new(built.with_recipe(Arc::clone(&self.recipe)));
+        let built = Arc::new(self.dressed(built));
         past.push_front((built.sequence, as_of, Arc::clone(&built)));
         past.truncate(PAST_KEPT);
         Ok(built)

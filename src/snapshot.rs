@@ -6,6 +6,7 @@
 
 mod background;
 mod build;
+mod embedded;
 mod file;
 mod names;
 mod population;
@@ -26,6 +27,7 @@ use crate::traverse::WeightTable;
 
 pub use background::Background;
 pub use build::SnapshotError;
+pub use embedded::{Embedded, EmbeddedError, KeptRows, NodeRow, row_name};
 pub use file::GraphFileError;
 pub use names::{Name, Names};
 pub use population::{Fitted, Population};
@@ -49,6 +51,8 @@ pub struct Base {
     nearest: HashMap<&'static str, Vec<OnceLock<Ranked>>>,
     /// Models fitted to the base, once somebody asks.
     fitted: OnceLock<Fitted>,
+    /// Rows of nodes, once somebody asks and the store keeps none.
+    embedded: OnceLock<Embedded>,
 }
 
 /// The graph as of one moment.
@@ -65,6 +69,7 @@ pub struct Snapshot {
     graph: Overlay,
     names: Names,
     recipe: Arc<Recipe>,
+    rows: Arc<KeptRows>,
     base: Arc<Base>,
 }
 
@@ -138,6 +143,35 @@ impl Snapshot {
     /// This snapshot, whose models are fitted by `recipe`; said before anybody asks them.
     pub fn with_recipe(self, recipe: Arc<Recipe>) -> Self {
         Self { recipe, ..self }
+    }
+
+    /// This snapshot, whose nodes have these rows; said before anybody asks for them.
+    pub fn with_rows(self, rows: Arc<KeptRows>) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// The rows of the nodes: those that the store keeps, or those that are learnt from the base at the
+    /// first question.
+    ///
+    /// # Errors
+    /// [`EmbeddedError`].
+    pub fn embedded(&self) -> Result<&Embedded, EmbeddedError> {
+        if let Some(kept) = self.rows.get()? {
+            return Ok(kept);
+        }
+        if let Some(learnt) = self.base.embedded.get() {
+            return Ok(learnt);
+        }
+        let learnt = Embedded::learnt(self)?;
+        // Two readers may both learn; they find the same, and one of the two is kept.
+        Ok(self.base.embedded.get_or_init(|| learnt))
+    }
+
+    /// The names of the rows of the base's nodes, in the order of the nodes.
+    pub fn row_names(&self) -> Vec<String> {
+        let nodes = (0..self.graph.base().node_count()).map(NodeIndex::new);
+        let name = |node| self.names.get(node).map(|name| row_name(&name.key)).unwrap_or_default();
+        nodes.map(name).collect()
     }
 
     /// The models of the snapshot's recipe, fitted to its base at the first question.

@@ -14,6 +14,8 @@ mod crash;
 mod demo;
 #[path = "cli/embedding.rs"]
 mod embedding;
+#[path = "cli/erase.rs"]
+mod erase;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/loads.rs"]

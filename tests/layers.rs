@@ -35,9 +35,11 @@ const ORDER: [&str; 23] = [
 ];
 
 /// Crates, by the start of their name, and the modules that may name them.
-const CONFINED: [(&[&str], &[&str]); 8] = [
+const CONFINED: [(&[&str], &[&str]); 9] = [
     (&["rocksdb", "librocksdb"], &["store/rocks"]),
-    (&["candle", "tokenizers"], &["extract/bert", "embed"]),
+    // Networks that read text, and networks among the fitted models.
+    (&["candle"], &["extract/bert", "embed", "model/neural"]),
+    (&["tokenizers"], &["extract/bert", "embed"]),
     (&["tonic", "prost"], &["rpc"]),
     (&["tokio"], &["rpc", "main", "ingest/sql"]),
     (&["clap"], &["cli", "main"]),
@@ -164,6 +166,8 @@ fn confinement_refuses_a_crate_elsewhere() {
     refuses("store/mod.rs", "use rocksdb::DB;");
     refuses("store/rocksdb.rs", "use ::rocksdb as engine;");
     refuses("link/mod.rs", "use candle_core::Tensor;");
+    refuses("model/fused.rs", "use candle_core::Tensor;");
+    refuses("model/neural/mod.rs", "use tokenizers::Tokenizer;");
     refuses("extract/mod.rs", "fn f(_: &tokenizers::Tokenizer) {}");
     refuses("event.rs", "#[derive(prost::Message)] struct Event;");
     refuses("engine.rs", "use tonic::Status;");
@@ -182,6 +186,7 @@ fn confinement_lets_a_crate_at_home_pass() {
     passes("extract/bert/encoder.rs", "use candle_nn::Linear; use tokenizers::Tokenizer;");
     passes("extract/bert.rs", "use candle_nn::Linear;");
     passes("embed/fusion.rs", "use candle_core::Tensor; use rayon::prelude::*;");
+    passes("model/neural/adam.rs", "use candle_core::InplaceOp2;");
     passes("rpc/convert.rs", "use tonic::Status; use prost_types::Timestamp;");
     passes("main.rs", "#[tokio::main] async fn main() {}");
     passes("store/mod.rs", "//! `rocksdb` is named only in `rocks.rs`.\nmod rocks;");

@@ -1,11 +1,13 @@
 //! What must hold of recommendations and interests when the events change in a way whose effect is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use predilect::engine::{Engine, Moment};
+use predilect::engine::{Baskets, Engine, Moment};
 use predilect::event::{NodeKey, RawEvent};
 use predilect::ingest::mutations;
-use predilect::recommend::{Audience, RECOMMENDERS, RecommendParams, Recommendation};
+use predilect::recommend::{
+    Audience, BasketRuleParams, RECOMMENDERS, RecommendParams, Recommendation,
+};
 use predilect::schema::NodeKind;
 use predilect::store::{GraphStore, Memory};
 use rand::seq::SliceRandom;
@@ -253,4 +255,99 @@ fn an_audience_is_a_sum_of_what_its_members_did() {
     assert!(fans.reach < found.reach);
     let error = engine.audience(&item, "brand =", None, 1).err().unwrap().to_string();
     assert!(error.starts_with("filter: at character 8"), "{error}");
+}
+
+/// A rule as looking at every basket finds it: antecedent, consequent, baskets of both and of the first.
+type Looked = (Vec<String>, String, usize, usize);
+
+/// The rules of at most three items that at least `least` baskets hold.
+fn by_looking(baskets: &[BTreeSet<String>], least: usize) -> BTreeSet<Looked> {
+    let items: Vec<String> = (0..ITEMS).map(|item| format!("i{item}")).collect();
+    let holding = |held: &[&String]| {
+        baskets.iter().filter(|basket| held.iter().all(|item| basket.contains(*item))).count()
+    };
+    let mut rules = BTreeSet::new();
+    for consequent in &items {
+        for first in items.iter().filter(|item| *item != consequent) {
+            let others = items.iter().filter(|item| *item > first && *item != consequent);
+            for second in others.map(Some).chain([None]) {
+                let antecedent: Vec<&String> =
+                    [Some(first), second].into_iter().flatten().collect();
+                let both: Vec<&String> = antecedent.iter().copied().chain([consequent]).collect();
+                let (count, of) = (holding(&both), holding(&antecedent));
+                if count >= least {
+                    let names = antecedent.into_iter().cloned().collect();
+                    rules.insert((names, consequent.clone(), count, of));
+                }
+            }
+        }
+    }
+    rules
+}
+
+#[test]
+fn rules_are_those_of_looking_at_every_basket() {
+    const GAP_DAYS: i64 = 2;
+    for seed in 0..4 {
+        let events = events(seed);
+        let mut acts: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
+        for event in events.iter().filter(|event| event.target_kind.as_deref() == Some("item")) {
+            acts.entry(&event.user).or_default().push((event.at.parse().unwrap(), &event.target));
+        }
+        let (mut of_users, mut of_sittings) = (Vec::new(), Vec::new());
+        for acts in acts.values_mut() {
+            acts.sort_unstable();
+            of_users.push(acts.iter().map(|(_, item)| (*item).to_owned()).collect());
+            let mut last = None;
+            for (at, item) in acts {
+                if last.is_none_or(|last| *at - last > GAP_DAYS * 86_400_000) {
+                    of_sittings.push(BTreeSet::new());
+                }
+                of_sittings.last_mut().unwrap().insert((*item).to_owned());
+                last = Some(*at);
+            }
+        }
+        let engine = engine(&events);
+        let gap_ms = GAP_DAYS * 86_400_000;
+        for (asked, baskets, least) in
+            [(Baskets::Users, of_users, 4), (Baskets::Sittings { gap_ms }, of_sittings, 2)]
+        {
+            let n = baskets.len() as f64;
+            let params = BasketRuleParams {
+                min_support: (least as f64 - 0.5) / n,
+                min_confidence: 0.0,
+                min_lift: 0.0,
+                max_items: 3,
+                k: usize::MAX,
+            };
+            let found = engine.basket_rules(asked, None, &params).unwrap().1;
+            let expected = by_looking(&baskets, least);
+            assert_eq!((found.baskets, found.found), (baskets.len(), expected.len()), "{asked:?}");
+            assert!(found.rules.len() > 20, "{} rules of {asked:?}", found.rules.len());
+            let share = |item: &String| {
+                baskets.iter().filter(|basket| basket.contains(item)).count() as f64 / n
+            };
+            let mut told = BTreeSet::new();
+            for rule in &found.rules {
+                let names = rule.antecedent.iter().map(|node| node.id.clone()).collect();
+                told.insert((names, rule.consequent.id.clone(), rule.count, rule.of));
+                let confidence = rule.count as f64 / rule.of as f64;
+                assert!((rule.support - rule.count as f64 / n).abs() < 1e-12);
+                assert!((rule.confidence - confidence).abs() < 1e-12);
+                assert!((rule.lift - confidence / share(&rule.consequent.id)).abs() < 1e-9);
+            }
+            assert_eq!(told, expected, "{asked:?}");
+            let best = found.rules.windows(2).all(|two| two[0].careful_lift >= two[1].careful_lift);
+            assert!(best, "{asked:?}");
+            // Bounds leave out what is below them, and nothing else.
+            let (min_confidence, min_lift) = (0.5, 1.5);
+            let bound = BasketRuleParams { min_confidence, min_lift, ..params };
+            let some = engine.basket_rules(asked, None, &bound).unwrap().1.rules;
+            let kept = found
+                .rules
+                .iter()
+                .filter(|rule| rule.confidence >= min_confidence && rule.lift >= min_lift);
+            assert!(some.iter().eq(kept), "{asked:?}");
+        }
+    }
 }

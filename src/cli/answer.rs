@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::source::{Explanation, Interests, PathAnswer, Recommendations, SimilarAnswer};
+use crate::engine::Fallback;
 use crate::explain::EventRef;
 use crate::interest::{Interest, Reason};
 use crate::recommend::{Because, Effect, Moved, Recommendation};
@@ -31,7 +32,16 @@ pub(super) fn interests(out: &mut dyn Write, found: &Interests) -> anyhow::Resul
 }
 
 pub(super) fn recommendations(out: &mut dyn Write, found: &Recommendations) -> anyhow::Result<()> {
-    writeln!(out, "For {}{}, by {}:", found.user, as_of(found.as_of), found.method)?;
+    let whom = found.user.as_deref().unwrap_or("the session");
+    writeln!(out, "For {whom}{}, by {}:", as_of(found.as_of), found.method)?;
+    if let Some(fallback) = found.fallback {
+        let why = match fallback {
+            Fallback::UnknownUser => "nobody is known by this id",
+            Fallback::NoHistory => "nothing is known of what they did",
+            Fallback::UnknownItems => "nothing of the session is known",
+        };
+        writeln!(out, "  {why}, so this is what everybody cares for")?;
+    }
     for (place, placed) in found.recommendations.iter().enumerate() {
         let answer = &placed.recommendation;
         writeln!(out)?;

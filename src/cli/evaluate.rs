@@ -15,6 +15,7 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::extract::type_names;
+use super::progress::listen_to_training;
 use super::{ExitCode, Output, OutputArg, write_json};
 use crate::evaluate::{Scores, score};
 use crate::extract::TypeName;
@@ -40,7 +41,10 @@ impl Args {
         match &self.what {
             What::Embedding(args) => args.run(out),
             What::Extract(args) => args.run(out),
-            What::Recommend(args) => args.run(out),
+            What::Recommend(args) => {
+                listen_to_training();
+                args.run(out)
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ mod completions;
 mod convert;
 mod demo;
 mod duplicates;
+mod embedding;
+mod erase;
 mod evaluate;
 mod export;
 mod extract;
@@ -100,6 +102,7 @@ enum Command {
     Export(export::Args),
     Convert(convert::Args),
     Train(train::Args),
+    Embedding(embedding::Args),
     Evaluate(evaluate::Args),
     Replay(replay::Args),
     Stats(stats::Args),
@@ -110,6 +113,7 @@ enum Command {
     Compact(compact::Args),
     Prune(prune::Args),
     Retract(retract::Args),
+    Erase(erase::Args),
     Alias(alias::Args),
     Duplicates(duplicates::Args),
     Merge(merge::MergeArgs),
@@ -183,6 +187,7 @@ fn dispatch(
         Command::Export(args) => args.run(out),
         Command::Convert(args) => args.run(out),
         Command::Train(args) => args.run(out),
+        Command::Embedding(args) => args.run(out),
         Command::Evaluate(args) => args.run(out),
         Command::Replay(args) => args.run(out),
         Command::Stats(args) => args.run(out),
@@ -193,6 +198,7 @@ fn dispatch(
         Command::Compact(args) => args.run(out),
         Command::Prune(args) => args.run(out, interrupts),
         Command::Retract(args) => args.run(out),
+        Command::Erase(args) => args.run(out),
         Command::Alias(args) => args.run(out),
         Command::Duplicates(args) => args.run(out),
         Command::Merge(args) => args.run(out),

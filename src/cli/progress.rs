@@ -1,4 +1,5 @@
-//! Tells on stderr how far a load is: a bar on a terminal, plain lines elsewhere.
+//! Tells on stderr how far a load is: a bar on a terminal, plain lines elsewhere. Also who hears what
+//! modules below report: by `PREDILECT_LOG`.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -8,6 +9,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{ExitCode, note};
 use crate::ingest::Progress;
+
+/// Writes what modules report to stderr: what `PREDILECT_LOG` says, or else what `filter` does.
+pub(super) fn listen(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PREDILECT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(filter));
+    let to_stderr = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A subscriber that is there already hears the same.
+    let _ = to_stderr.try_init();
+}
+
+/// Writes to a terminal how far the training of a network is.
+pub(super) fn listen_to_training() {
+    let watched = std::io::stderr().is_terminal();
+    listen(if watched { "warn,predilect::model=info" } else { "warn" });
+}
 
 /// Hears of progress and tells it.
 pub(super) struct Told {

@@ -3,11 +3,13 @@
 mod communities;
 mod crowd;
 mod recommend;
+mod rules;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 
 use super::answer;
 use super::source::Source;
@@ -15,7 +17,7 @@ use super::{
     ExitCode, Output, OutputArg, keep_snapshot, note, parse_entity, parse_key, parse_time,
     parse_user, write_json,
 };
-use crate::engine::{Engine, Moment};
+use crate::engine::{Engine, Likeness, Moment};
 use crate::event::NodeKey;
 use crate::rpc::Client;
 use crate::schema::Timestamp;
@@ -38,6 +40,7 @@ enum Question {
     Communities(communities::Communities),
     Rank(crowd::Rank),
     FrequentlyWith(crowd::FrequentlyWith),
+    Rules(rules::Rules),
     Trending(crowd::Trending),
     Audience(crowd::Audience),
 }
@@ -124,17 +127,22 @@ struct Paths {
     max_hops: usize,
 }
 
-/// Nodes of the same kind with the most similar neighbours
+/// Nodes of the same kind with the most similar neighbours, or rows of the graph's embedding
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  predilect query similar --store graph --from item:wh-1000xm5")]
+  predilect query similar --store graph --from item:wh-1000xm5
+  predilect query similar --store graph --from item:wh-1000xm5 --method embedding")]
 struct Similar {
     #[command(flatten)]
     asked: Asked,
     /// The node
     #[arg(long, value_name = "KIND:ID", value_parser = parse_key)]
     from: NodeKey,
+    /// By what they are alike
+    #[arg(long, default_value = Likeness::Neighbors.name(), value_name = "METHOD",
+          value_parser = PossibleValuesParser::new(Likeness::ALL.map(Likeness::name)))]
+    method: String,
     /// At most so many
     #[arg(long, default_value_t = 10, value_name = "N")]
     k: usize,
@@ -151,14 +159,6 @@ impl Asked {
             }
             (None, None) => anyhow::bail!("give --store or --server"),
         })
-    }
-
-    /// The store that is asked; some questions no server is asked.
-    fn engine(&self) -> anyhow::Result<Box<Engine>> {
-        match self.source()? {
-            Source::Store(engine) => Ok(engine),
-            Source::Server(_) => anyhow::bail!("this is asked of a store: give --store"),
-        }
     }
 
     fn moment(&self, about: &AboutUser) -> Moment {
@@ -181,6 +181,7 @@ impl Args {
             Question::Communities(question) => question.run(out),
             Question::Rank(question) => question.run(out),
             Question::FrequentlyWith(question) => question.run(out),
+            Question::Rules(question) => question.run(out),
             Question::Trending(question) => question.run(out),
             Question::Audience(question) => question.run(out),
         }?;
@@ -220,7 +221,9 @@ impl Paths {
 impl Similar {
     fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let source = self.asked.source()?;
-        let (similar, capped) = source.similar(&self.from, self.asked.as_of, self.k)?;
+        let likeness = Likeness::parse(&self.method).unwrap_or_default();
+        let asked = (likeness, self.k);
+        let (similar, capped) = source.similar(&self.from, self.asked.as_of, asked)?;
         if capped {
             note("the search ended at its limit: there may be more nodes");
         }

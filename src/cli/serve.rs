@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::load::ExtractorArgs;
+use super::progress::listen;
 use super::{ExitCode, StoreArg, keep_snapshot, note};
 use crate::engine::Engine;
 use crate::rpc::{self, ServeParams};
@@ -29,13 +30,7 @@ pub(super) struct Args {
 
 impl Args {
     pub fn run(&self, _out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        let filter = tracing_subscriber::EnvFilter::try_from_env("PREDILECT_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        // A subscriber that is there already hears the same.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .try_init();
+        listen("warn");
         let extractor = self.extractor.build()?;
         let engine = Arc::new(Engine::open(&self.store.store, false, None, extractor)?);
         let params = ServeParams { listen: self.listen, ..ServeParams::default() };

@@ -1,13 +1,15 @@
 //! Who answers a query: a store that is opened for it, or a server that has one open.
 
+mod crowd;
+
 use serde::Serialize;
 
-use crate::engine::{Engine, Moment, ServeRequest};
+use crate::engine::{Engine, Fallback, Likeness, Moment, ServeRequest};
 use crate::event::NodeKey;
 use crate::explain::{Route, TextSpan, rfc_3339};
 use crate::interest::Interest;
 use crate::recommend::{Effect, Placed};
-use crate::rpc::{Client, ServedAnswer};
+use crate::rpc::{Client, ServedAnswer, SimilarNode};
 use crate::schema::{NodeKind, Timestamp};
 use crate::snapshot::Name;
 use crate::traverse::{Budget, PathParams};
@@ -36,7 +38,9 @@ pub(super) struct Interests {
 /// Recommendations as of a time.
 #[derive(Serialize)]
 pub(super) struct Recommendations {
-    pub user: String,
+    /// None for a session that does not say whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// A server answers as of its last event unless a time is given, and does not tell which.
     #[serde(serialize_with = "maybe_rfc_3339", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
@@ -50,6 +54,12 @@ pub(super) struct Recommendations {
     /// What rules did.
     pub effects: Vec<Effect>,
     pub recommendations: Vec<Placed>,
+    /// Ids of the session that the graph does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_ids: Vec<String>,
+    /// Why what everybody cares for is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
 }
 
 /// One interest, and where texts name it.
@@ -137,7 +147,7 @@ impl Source {
 
     pub fn recommend(
         &self,
-        user: &NodeKey,
+        user: Option<&NodeKey>,
         moment: &Moment,
         request: &ServeRequest,
     ) -> anyhow::Result<Recommendations> {
@@ -151,13 +161,18 @@ impl Source {
                     method: served.method,
                     policy: served.policy.to_owned(),
                     arm: served.arm,
+                    missing: served.missing,
+                    fallback: served.fallback,
                 };
                 (Some(served.snapshot.as_of), answer)
             }
-            Self::Server(client) => (moment.as_of, client.serve(&user.name, moment, request)?),
+            Self::Server(client) => {
+                let user = user.map(|user| user.name.as_str());
+                (moment.as_of, client.serve(user, moment, request)?)
+            }
         };
         Ok(Recommendations {
-            user: user.name.clone(),
+            user: user.map(|user| user.name.clone()),
             as_of,
             method: answer.method,
             recommendation_id: answer.recommendation_id,
@@ -165,6 +180,8 @@ impl Source {
             arm: answer.arm,
             effects: answer.effects,
             recommendations: answer.results,
+            missing_ids: answer.missing,
+            fallback: answer.fallback,
         })
     }
 
@@ -256,13 +273,21 @@ impl Source {
         &self,
         key: &NodeKey,
         as_of: Option<Timestamp>,
-        k: usize,
+        asked: (Likeness, usize),
     ) -> anyhow::Result<(Vec<SimilarAnswer>, bool)> {
-        let Self::Store(engine) = self else {
-            anyhow::bail!("similar nodes are asked of a store: give --store");
+        let engine = match self {
+            Self::Store(engine) => engine,
+            Self::Server(client) => {
+                let (found, capped) = client.similar(key, as_of, asked)?;
+                let answer = |SimilarNode { key, label, score }| SimilarAnswer {
+                    node: node_answer(key, label),
+                    score,
+                };
+                return Ok((found.into_iter().map(answer).collect(), capped));
+            }
         };
         let snapshot = engine.snapshot_as_of(as_of)?;
-        let found = engine.similar(&snapshot, key, k, &Budget::visits(SIMILAR_VISITS))?;
+        let found = engine.alike(&snapshot, key, asked, &Budget::visits(SIMILAR_VISITS))?;
         let answer = |(node, score)| {
             let name: &Name = snapshot.names().get(node)?;
             let node = node_answer(name.key.clone(), name.label.clone());

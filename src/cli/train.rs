@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use serde_json::json;
 
+use super::progress::listen_to_training;
 use super::{ExitCode, Output, OutputArg, note, write_json};
 use crate::extract::bert::train::{Base, TrainParams, TrainPlan, TrainProgress, train};
 use crate::extract::bert::{SHIPPED, Shipped};
@@ -33,7 +34,10 @@ impl Args {
         match &self.what {
             What::Embedding(args) => args.run(out),
             What::Extractor(args) => args.run(out),
-            What::Recommender(args) => args.run(out),
+            What::Recommender(args) => {
+                listen_to_training();
+                args.run(out)
+            }
         }
     }
 }

@@ -47,9 +47,15 @@ pub struct Drift {
     pub mean_cosine: f64,
     /// The least cosine.
     pub least_cosine: f64,
+    /// Names that only the new table has with a row.
+    pub n_new: usize,
+    /// Names that only the old table has with a row.
+    pub n_gone: usize,
+    /// The names that moved most, with their cosines; the one that moved most first, ties by name.
+    pub most_moved: Vec<(String, f64)>,
 }
 
-/// How far rows moved from `old` to `new`; `None` where the tables share no row or differ in dimensions.
+/// How far rows moved from `old` to `new`, naming the `k` that moved most; `None` where the tables share no row or differ in dimensions.
 ///
 /// Dimensions mean nothing by themselves, and another training turns them: so the rotation that brings
 /// the rows nearest to each other comes first.
@@ -57,7 +63,7 @@ pub struct Drift {
 /// # Source
 /// Schönemann, "A generalized solution of the orthogonal Procrustes problem", Psychometrika 1966; for
 /// embeddings over time: Hamilton, Leskovec & Jurafsky, "Diachronic word embeddings", ACL 2016.
-pub fn drift(old: &EmbeddingTable, new: &EmbeddingTable) -> Option<Drift> {
+pub fn drift(old: &EmbeddingTable, new: &EmbeddingTable, k: usize) -> Option<Drift> {
     let dim = old.dim();
     if dim != new.dim() {
         return None;
@@ -66,12 +72,14 @@ pub fn drift(old: &EmbeddingTable, new: &EmbeddingTable) -> Option<Drift> {
         let length = length(row.iter().map(|value| f64::from(*value)));
         (length > 0.0).then(|| row.iter().map(|value| f64::from(*value) / length).collect())
     };
-    let pairs: Vec<(Vec<f64>, Vec<f64>)> = old
-        .names()
-        .iter()
-        .enumerate()
-        .filter_map(|(place, name)| Some((unit(old.row(place))?, unit(new.row(new.find(name)?))?)))
-        .collect();
+    let (mut names, mut pairs) = (Vec::new(), Vec::new());
+    for (place, name) in old.names().iter().enumerate() {
+        let pair = (unit(old.row(place)), new.find(name).and_then(|place| unit(new.row(place))));
+        if let (Some(old), Some(new)) = pair {
+            names.push(name);
+            pairs.push((old, new));
+        }
+    }
     if pairs.is_empty() {
         return None;
     }
@@ -93,10 +101,20 @@ pub fn drift(old: &EmbeddingTable, new: &EmbeddingTable) -> Option<Drift> {
                 .sum()
         })
         .collect();
+    let n_rows = |table: &EmbeddingTable| {
+        let row = |place: &usize| table.row(*place).iter().any(|value| *value != 0.0);
+        (0..table.names().len()).filter(row).count()
+    };
+    let mut moved: Vec<(&String, f64)> = names.into_iter().zip(cosines.iter().copied()).collect();
+    moved.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(b.0)));
+    moved.truncate(k);
     Some(Drift {
         n_shared: pairs.len(),
         mean_cosine: cosines.iter().sum::<f64>() / cosines.len() as f64,
         least_cosine: cosines.iter().copied().fold(1.0, f64::min),
+        n_new: n_rows(new) - pairs.len(),
+        n_gone: n_rows(old) - pairs.len(),
+        most_moved: moved.into_iter().map(|(name, cosine)| (name.clone(), cosine)).collect(),
     })
 }
 
@@ -144,12 +162,22 @@ mod tests {
         let rows = [[1.0, 0.2], [0.3, 1.0], [-0.5, 0.4], [0.1, -1.0]];
         let turn = |[x, y]: [f32; 2]| [0.6 * x - 0.8 * y, 0.8 * x + 0.6 * y];
         let old = table(&rows);
-        let same = drift(&old, &table(&rows.map(turn))).unwrap();
+        let same = drift(&old, &table(&rows.map(turn)), 2).unwrap();
         assert!((same.mean_cosine - 1.0).abs() < 1e-6 && (same.least_cosine - 1.0).abs() < 1e-6);
         let mut moved = rows.map(turn);
         moved[2] = [3.0, 1.0];
-        let moved = drift(&old, &table(&moved)).unwrap();
+        let moved = drift(&old, &table(&moved), 1).unwrap();
         assert!(moved.mean_cosine < 0.9 && moved.n_shared == 4, "{moved:?}");
-        assert_eq!(drift(&old, &table(&[[0.0, 0.0]])), None);
+        assert_eq!(moved.most_moved[0].1, moved.least_cosine);
+        let many: Vec<[f32; 2]> = (0..40_u8).map(|at| f32::from(at).sin_cos().into()).collect();
+        let mut turned: Vec<[f32; 2]> = many.iter().copied().map(turn).collect();
+        turned[7] = turned[7].map(|value| -value);
+        let one = drift(&table(&many), &table(&turned), 1).unwrap();
+        assert!(one.most_moved[0].0 == "7" && one.least_cosine < -0.9, "{one:?}");
+        assert_eq!(drift(&old, &table(&[[0.0, 0.0]]), 1), None);
+        let fewer = drift(&old, &table(&[[1.0, 0.2], [0.0, 0.0], [-0.5, 0.4]]), 0).unwrap();
+        assert_eq!((fewer.n_shared, fewer.n_new, fewer.n_gone), (2, 0, 2));
+        let more = drift(&table(&[[1.0, 0.2]]), &old, 9).unwrap();
+        assert_eq!((more.n_shared, more.n_new, more.most_moved.len()), (1, 3, 1));
     }
 }

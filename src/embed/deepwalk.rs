@@ -9,7 +9,7 @@ use super::{Entry, Knob, sgns};
 pub(super) const ENTRY: Entry = Entry {
     name: "deepwalk",
     about: "skip-grams of uniform walks",
-    knobs: &[WALKS, LENGTH, WINDOW, EPOCHS, RATE, SPREAD],
+    knobs: &[WALKS, LENGTH, WINDOW, EPOCHS, PATIENCE, RATE, SPREAD],
     train: sgns::train,
 };
 
@@ -35,3 +35,10 @@ pub(super) const EPOCHS: Knob = Knob {
 
 pub(super) const RATE: Knob =
     Knob { name: "rate", about: "learning rate at the start", default: 0.025, range: (1e-6, 1.0) };
+
+pub(super) const PATIENCE: Knob = Knob {
+    name: "patience",
+    about: "epochs without a lower loss on fresh walks before training ends; 0 for all epochs",
+    default: 0.0,
+    range: (0.0, 1000.0),
+};

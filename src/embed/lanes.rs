@@ -6,13 +6,32 @@
 #![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
 
 /// Numbers that a step takes.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Sixteen numbers in memory.
-pub(super) type Block = [f32; LANES];
+pub(crate) type Block = [f32; LANES];
+
+/// Sixteen numbers that lie in one line of the cache, so that reading them touches no other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub(crate) struct Line(pub(crate) Block);
+
+impl Line {
+    /// Zeros.
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
+}
+
+/// The numbers of a vector in lines, zeros at its end.
+pub(crate) fn lines(vector: &[f32]) -> impl Iterator<Item = Line> + '_ {
+    vector.chunks(LANES).map(|chunk| {
+        let mut line = Line::ZERO;
+        line.0[..chunk.len()].copy_from_slice(chunk);
+        line
+    })
+}
 
 /// A proof that the processor has some instructions, and what they do with sixteen numbers.
-pub(super) trait Isa: Copy {
+pub(crate) trait Isa: Copy {
     /// Sixteen numbers in registers.
     type V: Copy;
     /// The same number sixteen times.
@@ -23,12 +42,16 @@ pub(super) trait Isa: Copy {
     fn store(self, value: Self::V, to: &mut Block);
     /// `a · b + c`, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Which of the sixteen are at least as great as those of `bar`: bit 0 tells of the first.
+    fn reaches(self, value: Self::V, bar: Self::V) -> u32;
     /// The sum of all sixteen: halves are added until one number is left.
     fn sum(self, value: Self::V) -> f32;
 }
 
 /// Work that runs with any instructions.
-pub(super) trait Work {
+pub(crate) trait Work {
     /// What comes out.
     type Out;
     /// Does it; marked `#[inline(always)]`, so that it is compiled for the instructions.
@@ -36,7 +59,7 @@ pub(super) trait Work {
 }
 
 /// Does the work by the widest registers of this processor.
-pub(super) fn run<W: Work>(work: W) -> W::Out {
+pub(crate) fn run<W: Work>(work: W) -> W::Out {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512f")
@@ -95,6 +118,17 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn add(self, a: Block, b: Block) -> Block {
+        std::array::from_fn(|lane| a[lane] + b[lane])
+    }
+
+    #[inline(always)]
+    fn reaches(self, value: Block, bar: Block) -> u32 {
+        let bit = |lane: usize| u32::from(value[lane] >= bar[lane]) << lane;
+        (0..LANES).map(bit).sum()
+    }
+
+    #[inline(always)]
     fn sum(self, mut value: Block) -> f32 {
         for half in [8, 4, 2, 1] {
             for lane in 0..half {
@@ -108,10 +142,11 @@ impl Isa for Portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps,
-        _mm256_add_ps, _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_castps_pd,
-        _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
+        __m256, __m512, _CMP_GE_OQ, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps,
+        _mm_shuffle_ps, _mm256_add_ps, _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_cmp_ps,
+        _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_movemask_ps,
+        _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256,
+        _mm512_cmp_ps_mask, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
         _mm512_set1_ps, _mm512_storeu_ps,
     };
 
@@ -164,6 +199,16 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn add(self, a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn reaches(self, value: __m512, bar: __m512) -> u32 {
+            unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(value, bar)) }
+        }
+
+        #[inline(always)]
         fn sum(self, value: __m512) -> f32 {
             unsafe {
                 let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(value)));
@@ -199,6 +244,20 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn add(self, a: Self::V, b: Self::V) -> Self::V {
+            unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+        }
+
+        #[inline(always)]
+        fn reaches(self, value: Self::V, bar: Self::V) -> u32 {
+            let bits = |half: usize| unsafe {
+                let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(value[half], bar[half]);
+                _mm256_movemask_ps(reached) as u32
+            };
+            bits(0) | bits(1) << 8
+        }
+
+        #[inline(always)]
         fn sum(self, value: Self::V) -> f32 {
             unsafe { sum_of_eight(_mm256_add_ps(value[0], value[1])) }
         }
@@ -207,19 +266,19 @@ mod x86 {
 
 /// The blocks of a vector, whose length is a multiple of sixteen.
 #[inline(always)]
-pub(super) fn blocks(vector: &[f32]) -> &[Block] {
+pub(crate) fn blocks(vector: &[f32]) -> &[Block] {
     vector.as_chunks().0
 }
 
 /// The blocks of a vector, to change.
 #[inline(always)]
-pub(super) fn blocks_mut(vector: &mut [f32]) -> &mut [Block] {
+pub(crate) fn blocks_mut(vector: &mut [f32]) -> &mut [Block] {
     vector.as_chunks_mut().0
 }
 
 /// Asks for a vector that is needed soon.
 #[inline(always)]
-pub(super) fn prefetch(vector: &[f32]) {
+pub(crate) fn prefetch(vector: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     for line in vector.chunks(LANES) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -232,7 +291,7 @@ pub(super) fn prefetch(vector: &[f32]) {
 }
 
 /// The inner product of two vectors of one length, a multiple of sixteen.
-pub(super) struct Dot<'a>(pub(super) &'a [f32], pub(super) &'a [f32]);
+pub(crate) struct Dot<'a>(pub(crate) &'a [f32], pub(crate) &'a [f32]);
 
 impl Work for Dot<'_> {
     type Out = f32;

@@ -6,16 +6,22 @@
 //! seed and the place alone.
 
 mod change;
+mod checkpoint;
 mod deepwalk;
-mod lanes;
+mod judge;
+pub(crate) mod lanes;
+mod layout;
 mod logistic;
 mod nearest;
 mod node2vec;
 mod noise;
 mod prone;
 mod sgns;
+mod sigmoid;
 mod sparse;
+mod steps;
 mod table;
+mod version;
 
 use std::collections::BTreeMap;
 
@@ -23,10 +29,13 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use change::{Drift, drift, row_of_new};
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub(crate) use logistic::solve;
 pub use logistic::{Features, Logistic};
 pub use nearest::{Near, NearestRows};
+pub use steps::Course;
 pub use table::{EmbeddingTable, TableError};
+pub use version::{Version, Versions};
 
 use crate::graph::CompactGraph;
 use crate::traverse::TraverseError;
@@ -71,6 +80,27 @@ pub enum EmbedError {
     /// Threads that the system does not give.
     #[error("threads cannot be started: {0}; ask for fewer")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// A start or a checkpoint for a model that is not trained by steps.
+    #[error(
+        "{model} is found at once: it neither starts from rows nor goes on where it was ended; these do: {known}"
+    )]
+    Whole {
+        /// The model.
+        model: &'static str,
+        /// The ones that do.
+        known: String,
+    },
+    /// Rows to start from that are not those of the graph's nodes.
+    #[error("{found} numbers to start from are not the {expected} of the graph's rows")]
+    Start {
+        /// Numbers that came.
+        found: usize,
+        /// Numbers that are needed.
+        expected: usize,
+    },
+    /// The training cannot be written down or gone on with.
+    #[error(transparent)]
+    Checkpoint(CheckpointError),
     /// What the walks met.
     #[error(transparent)]
     Walks(#[from] TraverseError),
@@ -173,14 +203,16 @@ impl Entry {
         params: &Params,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<f32>, EmbedError> {
+        self.check(graph, params)?;
+        (self.train)(graph, params, progress)
+    }
+
+    fn check(&self, graph: &CompactGraph, params: &Params) -> Result<(), EmbedError> {
         in_range("dim", params.dim as f64, (1.0, MAX_DIM as f64))?;
         for knob in self.knobs {
             in_range(knob.name, params.get(knob.name), knob.range)?;
         }
-        if graph.edge_count() == 0 {
-            return Err(EmbedError::NoEdges);
-        }
-        (self.train)(graph, params, progress)
+        if graph.edge_count() == 0 { Err(EmbedError::NoEdges) } else { Ok(()) }
     }
 
     /// Trains the model as [`train`](Self::train) does, on so many threads of its own, or on those of the

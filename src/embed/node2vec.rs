@@ -2,7 +2,7 @@
 //!
 //! Grover & Leskovec, "node2vec: scalable feature learning for networks", KDD 2016.
 
-use super::deepwalk::{EPOCHS, LENGTH, RATE, WALKS, WINDOW};
+use super::deepwalk::{EPOCHS, LENGTH, PATIENCE, RATE, WALKS, WINDOW};
 use super::prone::SPREAD;
 use super::{Entry, Knob, sgns};
 
@@ -14,6 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
         LENGTH,
         WINDOW,
         EPOCHS,
+        PATIENCE,
         RATE,
         SPREAD,
         Knob {

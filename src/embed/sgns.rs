@@ -15,22 +15,22 @@ use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
 use rayon::prelude::*;
 
+use super::checkpoint::{Keeper, State};
+use super::judge::{Judge, Tables};
 use super::lanes::{Block, Isa, LANES, Work, blocks, blocks_mut, prefetch, run};
+use super::layout::Layout;
 use super::noise::Noise;
 use super::prone::spread;
+use super::sigmoid::Sigmoid;
 use super::sparse::Neighbors;
-use super::{EmbedError, Params, Progress};
+use super::{Course, EmbedError, Params, Progress};
 use crate::graph::CompactGraph;
 use crate::traverse::{Budget, WalkParams, Walker};
 
 /// Nodes that a pair is told apart from.
-const NEGATIVES: usize = 5;
+pub(super) const NEGATIVES: usize = 5;
 /// Pairs that share them.
 const GROUP: usize = 8;
-/// The most blocks of a side, and so the most threads that have work; a power of two.
-const MAX_BLOCKS: usize = 16;
-/// Nodes that a block has at least, so that there is something to draw from.
-const MIN_BLOCK: usize = 128;
 /// Pairs between two gatherings, about.
 const MAX_STRETCH: usize = 1 << 22;
 const MIN_STRETCH: usize = 1 << 16;
@@ -44,48 +44,22 @@ const AHEAD: usize = 3;
 const LAST_RATE: f64 = 0.004;
 
 /// Two nodes near each other: their places in their blocks.
-type Pair = (u32, u32);
-
-/// Which block a node belongs to, and where in it; blocks have alike many nodes and edges.
-struct Layout {
-    n_blocks: usize,
-    /// Rows of a block.
-    size: usize,
-    /// Place times blocks, plus block, of each node.
-    slots: Vec<u32>,
-    /// Nodes by slot.
-    nodes: Vec<u32>,
-}
-
-impl Layout {
-    fn new(degrees: &[u32]) -> Self {
-        let n = degrees.len();
-        let n_blocks = (n / MIN_BLOCK).clamp(1, MAX_BLOCKS).next_power_of_two().min(MAX_BLOCKS);
-        let mut nodes: Vec<u32> = (0..n as u32).collect();
-        nodes.sort_by_key(|node| (std::cmp::Reverse(degrees[*node as usize]), *node));
-        // Dealt out there and back, so that no block always gets the larger of two.
-        for (round, hand) in nodes.chunks_mut(n_blocks).enumerate() {
-            if round % 2 == 1 && hand.len() == n_blocks {
-                hand.reverse();
-            }
-        }
-        let mut slots = vec![0; n];
-        for (slot, node) in nodes.iter().enumerate() {
-            slots[*node as usize] = slot as u32;
-        }
-        Self { n_blocks, size: n.div_ceil(n_blocks), slots, nodes }
-    }
-
-    /// Nodes of a block, by place.
-    fn block(&self, block: usize) -> impl Iterator<Item = u32> + '_ {
-        self.nodes.iter().skip(block).step_by(self.n_blocks).copied()
-    }
-}
+pub(super) type Pair = (u32, u32);
 
 /// Trains on walks over the edges of `graph`, both ways.
 pub(super) fn train(
     graph: &CompactGraph,
     params: &Params,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<f32>, EmbedError> {
+    train_by(graph, params, &Course::default(), progress)
+}
+
+/// As [`train`], on a course.
+pub(super) fn train_by(
+    graph: &CompactGraph,
+    params: &Params,
+    course: &Course<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<f32>, EmbedError> {
     let or_one = |value: f64| if value == 0.0 { 1.0 } else { value };
@@ -104,6 +78,10 @@ pub(super) fn train(
     let layout = Layout::new(&degrees);
     let width = params.dim.next_multiple_of(LANES);
     let mut trainer = Trainer::new(&layout, &degrees, width, params);
+    if let Some(start) = course.start {
+        trainer.start_from(start, &layout, params.dim);
+    }
+    let mut judge = Judge::new(params, &layout, &walker)?;
     let n_walks = walker.n_walks();
     let window = params.count("window");
     // A centre has as many places at each side as is drawn, half the window on average.
@@ -111,9 +89,16 @@ pub(super) fn train(
     let total = n_walks * pairs_of_walk * params.count("epochs");
     let stretch = (total / STRETCHES).clamp(MIN_STRETCH, MAX_STRETCH) / pairs_of_walk;
     let stretch = stretch.max(PARTS);
-    let of = n_walks.div_ceil(stretch) * params.count("epochs");
-    for step in 0..of {
-        let first = step % n_walks.div_ceil(stretch) * stretch;
+    let steps_of_epoch = n_walks.div_ceil(stretch);
+    let of = steps_of_epoch * params.count("epochs");
+    let keeper = course.checkpoint.as_ref();
+    let keeper = keeper.map(|to| Keeper::new(to, graph, params, course.start, of));
+    let mut step = 0;
+    if let Some(state) = keeper.as_ref().map(Keeper::found).transpose()?.flatten() {
+        step = trainer.go_on(state, &mut judge);
+    }
+    while step < of {
+        let first = step % steps_of_epoch * stretch;
         let walks = first..(first + stretch).min(n_walks);
         let part = walks.len().div_ceil(PARTS);
         let parts: Result<Vec<_>, EmbedError> = (0..PARTS)
@@ -130,7 +115,17 @@ pub(super) fn train(
         let share = step as f64 / of as f64;
         let rate = params.get("rate") * (1.0 - share).max(LAST_RATE);
         trainer.learn(&parts?, step, rate as f32);
-        progress(Progress { done: step + 1, of });
+        step += 1;
+        if step.is_multiple_of(steps_of_epoch) && judge.ends(&trainer.tables()) {
+            step = of;
+        }
+        progress(Progress { done: step, of });
+        if let Some(keeper) = keeper.as_ref().filter(|keeper| step == of || keeper.is_due(step)) {
+            keeper.keep(&trainer.state(step, &judge))?;
+        }
+    }
+    if !judge.best.is_empty() {
+        trainer.inputs = judge.best;
     }
     let terms = params.count("spread");
     if terms == 0 {
@@ -157,7 +152,7 @@ pub(super) fn mixed(seed: u64, what: u64) -> u64 {
 }
 
 /// The pairs of some walks, by the blocks of both ends.
-fn pairs(
+pub(super) fn pairs(
     layout: &Layout,
     walks: &[u32],
     length: usize,
@@ -233,6 +228,37 @@ impl Trainer {
         }
     }
 
+    /// Puts rows `[nodes, dim]` in place of those drawn; those of zeros stay as they were drawn.
+    fn start_from(&mut self, start: &[f32], layout: &Layout, dim: usize) {
+        for (slot, row) in layout.slots.iter().zip(start.chunks_exact(dim)) {
+            if row.iter().any(|value| *value != 0.0) {
+                let at = layout.place(*slot) * self.width;
+                self.inputs[at..at + dim].copy_from_slice(row);
+            }
+        }
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        let Self { width, inputs, outputs, noise, .. } = self;
+        Tables { inputs, outputs, width: *width, noise }
+    }
+
+    /// All that the steps to come depend on.
+    fn state(&self, step: usize, judge: &Judge) -> State {
+        let Judge { least, waited, ref best, .. } = *judge;
+        let tables = vec![self.inputs.clone(), self.outputs.clone(), best.clone()];
+        State { step, least, waited, tables }
+    }
+
+    /// Takes up what was written down; says how many steps it had done.
+    fn go_on(&mut self, state: State, judge: &mut Judge) -> usize {
+        if let Ok([inputs, outputs, best]) = <[Vec<f32>; 3]>::try_from(state.tables) {
+            (self.inputs, self.outputs, judge.best) = (inputs, outputs, best);
+        }
+        (judge.least, judge.waited) = (state.least, state.waited);
+        state.step
+    }
+
     /// Learns the pairs: in each round every block of one side meets one of the other.
     fn learn(&mut self, parts: &[Vec<Vec<Pair>>], step: usize, rate: f32) {
         let n_blocks = self.noise.len();
@@ -267,9 +293,7 @@ impl Trainer {
         let mut rows = vec![0.0; degrees.len() * dim];
         rows.par_chunks_mut(dim).enumerate().for_each(|(node, row)| {
             if degrees[node] > 0 {
-                let slot = layout.slots[node] as usize;
-                let (block, place) = (slot % layout.n_blocks, slot / layout.n_blocks);
-                let start = (block * layout.size + place) * self.width;
+                let start = layout.place(layout.slots[node]) * self.width;
                 row.copy_from_slice(&self.inputs[start..start + dim]);
             }
         });
@@ -372,27 +396,5 @@ fn step<I: Isa>(
             isa.store(isa.fma(*push, value, other), drawn);
         }
         isa.store(moved, input);
-    }
-}
-
-/// 1 / (1 + exp(-x)) by a table of steps of 1/128, at most 8 either way.
-struct Sigmoid(Vec<f32>);
-
-impl Sigmoid {
-    const MOST: f32 = 8.0;
-    const STEPS: f32 = 128.0;
-
-    fn new() -> Self {
-        let n = (2.0 * Self::MOST * Self::STEPS) as usize;
-        let at = |step: usize| step as f32 / Self::STEPS - Self::MOST;
-        Self((0..=n).map(|step| 1.0 / (1.0 + (-at(step)).exp())).collect())
-    }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "it is compiled for each set of instructions")]
-    fn of(&self, x: f32) -> f32 {
-        let place = (x.clamp(-Self::MOST, Self::MOST) + Self::MOST) * Self::STEPS + 0.5;
-        // What is not a number is taken for 0, and so stays as it is.
-        self.0.get(place as usize).copied().unwrap_or(0.5)
     }
 }

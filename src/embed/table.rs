@@ -65,6 +65,22 @@ pub enum TableError {
         /// The name.
         name: String,
     },
+    /// What a version was trained on cannot be read.
+    #[error("{path} does not tell of an embedding: {source}; delete its folder, and train it anew")]
+    About {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A version that the store does not keep.
+    #[error("the store keeps no version {number} of its embedding; known: {known}")]
+    NoVersion {
+        /// Its number.
+        number: u32,
+        /// The known ones.
+        known: String,
+    },
 }
 
 /// A row of numbers for each name.
@@ -171,6 +187,25 @@ impl EmbeddingTable {
     /// The place of the row of this name, if there is one.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
+    }
+
+    /// The table without the rows of these names.
+    ///
+    /// # Errors
+    /// None that a table has not had from the start.
+    pub fn without(&self, names: &[String]) -> Result<Self, TableError> {
+        let stays = |place: &usize| !names.contains(&self.names[*place]);
+        let places: Vec<usize> = (0..self.names.len()).filter(stays).collect();
+        let header = Header {
+            model: self.model.clone(),
+            seed: self.seed,
+            params: self.params.clone(),
+            rows: places.len() as u64,
+            dim: self.dim as u64,
+        };
+        let values = places.iter().flat_map(|place| self.row(*place)).copied().collect();
+        let names = places.iter().map(|place| self.names[*place].clone()).collect();
+        Self::with_header(header, names, values)
     }
 
     /// Writes the table to a file of `folder`, which is made where there is none; whole or not at all.

@@ -79,3 +79,113 @@ fn what_cannot_be_trained_is_refused() {
     }
     assert!(by_name("none").is_err_and(|error| error.to_string().contains("deepwalk, node2vec")));
 }
+
+/// Rows after a course, trained on so many threads.
+fn by_course(params: &Params, course: &Course<'_>, n_threads: usize) -> Vec<f32> {
+    let entry = by_name("node2vec").unwrap();
+    let graph = cliques(60);
+    entry.train_by(Some(n_threads), &graph, params, course, &mut |_| ()).unwrap()
+}
+
+#[test]
+fn a_training_that_was_ended_goes_on_to_the_same_bytes() {
+    let entry = by_name("node2vec").unwrap();
+    for patience in [0.0, 2.0] {
+        let mut params = entry.defaults(12, 5);
+        for (name, value) in [("epochs", 6.0), ("patience", patience), ("walks", 4.0)] {
+            entry.set(&mut params, name, value).unwrap();
+        }
+        let unbroken = by_course(&params, &Course::default(), 1);
+        let folder = tempfile::tempdir().unwrap();
+        let at = |resume, every| {
+            let folder = folder.path().to_owned();
+            Course {
+                start: None,
+                checkpoint: Some(Checkpoint { folder, resume, every: Some(every) }),
+            }
+        };
+        // Written down after each of the steps, so that every ending can be gone on from.
+        assert_eq!(by_course(&params, &at(false, 1), 2), unbroken);
+        assert_eq!(by_course(&params, &at(true, 1), 1), unbroken, "ended after the last step");
+        for ended in [1, 2, 5, 7] {
+            let graph = cliques(60);
+            let mut steps = 0;
+            // As if it had been ended: what a later step wrote is not there.
+            let file = folder.path().join("embedding.steps");
+            let mut kept = Vec::new();
+            entry
+                .train_by(Some(1), &graph, &params, &at(false, 1), &mut |_| {
+                    // What is there is of the step before.
+                    if steps == ended {
+                        kept = std::fs::read(&file).unwrap();
+                    }
+                    steps += 1;
+                })
+                .unwrap();
+            assert!(steps > ended, "{steps} steps");
+            std::fs::write(&file, kept).unwrap();
+            assert_eq!(by_course(&params, &at(true, 3), 2), unbroken, "ended after step {ended}");
+        }
+    }
+}
+
+#[test]
+fn known_rows_start_where_they_were() {
+    let entry = by_name("node2vec").unwrap();
+    let mut params = entry.defaults(8, 3);
+    entry.set(&mut params, "epochs", 10.0).unwrap();
+    let old = by_course(&params, &Course::default(), 1);
+    let again = Params { seed: 4, ..params };
+    let warm = Course { start: Some(&old), checkpoint: None };
+    let mean = |new: &[f32]| {
+        let rows = old.chunks(8).zip(new.chunks(8)).take(120);
+        rows.map(|(old, new)| cosine(old, new)).sum::<f32>() / 120.0
+    };
+    let (warm, cold) =
+        (mean(&by_course(&again, &warm, 2)), mean(&by_course(&again, &Course::default(), 2)));
+    assert!(warm > 0.9 && warm > cold + 0.3, "{warm} {cold}");
+    // Rows of zeros start at random, as all do without a start.
+    let zeros = vec![0.0; old.len()];
+    let start = Course { start: Some(&zeros), checkpoint: None };
+    assert_eq!(by_course(&again, &start, 1), by_course(&again, &Course::default(), 1));
+}
+
+#[test]
+fn a_training_that_learns_no_more_ends() {
+    let entry = by_name("deepwalk").unwrap();
+    let graph = cliques(10);
+    let mut params = entry.defaults(8, 3);
+    let mut steps = |patience: f64, epochs: f64| {
+        for (name, value) in [("epochs", epochs), ("patience", patience), ("rate", 0.2)] {
+            entry.set(&mut params, name, value).unwrap();
+        }
+        let mut last = 0;
+        let mut n_steps = 0;
+        let rows = entry
+            .train(&graph, &params, &mut |progress| {
+                (last, n_steps) = (progress.done, n_steps + 1);
+            })
+            .unwrap();
+        assert!(rows.iter().all(|value| value.is_finite()));
+        (n_steps, last)
+    };
+    let (all, last) = steps(0.0, 60.0);
+    assert_eq!(all, last);
+    let (some, last) = steps(3.0, 60.0);
+    assert!(some < all && last == all, "{some} of {all} steps");
+}
+
+#[test]
+fn what_is_found_at_once_takes_no_course() {
+    let graph = cliques(3);
+    let prone = by_name("prone").unwrap();
+    let start = vec![1.0; 7 * 8];
+    let course = Course { start: Some(&start), checkpoint: None };
+    let train = |entry: &Entry, dim| {
+        entry.train_by(None, &graph, &entry.defaults(dim, 1), &course, &mut |_| ())
+    };
+    let error = train(prone, 8).unwrap_err();
+    assert!(matches!(error, EmbedError::Whole { .. }) && error.to_string().contains("node2vec"));
+    let refused = train(by_name("deepwalk").unwrap(), 9);
+    assert!(matches!(refused, Err(EmbedError::Start { found: 56, expected: 63 })));
+}

@@ -1,7 +1,6 @@
 //! The snapshot as a file beside the store: mapped at the start, written when it is asked for.
 
 use std::io;
-use std::sync::Arc;
 
 use super::{Engine, lock};
 use crate::recommend;
@@ -42,7 +41,7 @@ impl Engine {
         }
         if snapshot.is_changed() {
             let built = Snapshot::build(&self.store.view(), None, recommend::CACHED)?;
-            self.current.store(built.with_recipe(Arc::clone(&self.recipe)).into());
+            self.current.store(self.dressed(built).into());
             snapshot = self.snapshot();
         }
         snapshot.save(path)?;

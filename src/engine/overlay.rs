@@ -106,7 +106,7 @@ impl Engine {
         drop(view);
         let _one_writer = lock(&self.writing);
         let Some(since) = lock(&self.merging.state).since.take() else { return Ok(false) };
-        let built = built?.with_recipe(Arc::clone(&self.recipe));
+        let built = self.dressed(built?);
         let nodes: Vec<NodeId> = since.nodes.into_iter().collect();
         let edges: Vec<EdgeKey> = since.edges.into_iter().collect();
         let next = self.laid_over(&built, &nodes, &edges)?;
@@ -140,7 +140,7 @@ impl Engine {
         lock(&self.merging.state).since = None;
         let snapshot = Snapshot::build(&self.store.view(), None, recommend::CACHED)?;
         let sequence = snapshot.sequence;
-        self.current.store(Arc::new(snapshot.with_recipe(Arc::clone(&self.recipe))));
+        self.current.store(Arc::new(self.dressed(snapshot)));
         Ok(sequence)
     }
 }

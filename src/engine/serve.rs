@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use petgraph::Direction::Outgoing;
 
-use super::{Engine, EngineError, Moment, lock};
+use super::session::Subject;
+use super::{Engine, EngineError, Fallback, Moment, SessionEvent, lock};
 use crate::event::NodeKey;
 use crate::graph::NodeIndex;
 use crate::recommend::{self, Answer, Arm, RecommendParams, RuleParams, Shown, Trials, arm_of};
@@ -18,6 +19,9 @@ use crate::store::{NodeId, ServedItem, ServedLog, ServedRecord};
 /// Locks of users whose items are capped: two answers to one user come one after the other.
 pub(super) const STRIPES: usize = 64;
 
+/// The recommender of those who have no history.
+const POPULAR: &str = "popular";
+
 /// Requests without an id of their own, for this process.
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
@@ -26,6 +30,8 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 pub struct ServeRequest {
     /// What to ask the recommender.
     pub params: RecommendParams,
+    /// What was done in the session that is asked about, oldest first; at most [`super::MAX_SESSION`].
+    pub session: Vec<SessionEvent>,
     /// What is made of its answer.
     pub rules: RuleParams,
     /// An experiment's name and arms: the user's arm names the recommender.
@@ -53,44 +59,60 @@ pub struct Served {
     pub policy: &'static str,
     /// The user's arm; empty without one.
     pub arm: String,
+    /// Ids of the session that the graph does not have.
+    pub missing: Vec<String>,
+    /// Why what everybody cares for is shown, in place of what the recommender would say; none where
+    /// there is a history to go by.
+    pub fallback: Option<Fallback>,
 }
 
 impl Engine {
-    /// What to show a user under rules, written down as shown: see [`recommend::serve`]. A question about
-    /// another time or with masked events is no showing.
+    /// What to show a user, or whoever has a session, under rules, written down as shown: see
+    /// [`recommend::serve`]. A question about another time or with masked events is no showing. Who has done
+    /// nothing that the graph knows is shown what everybody cares for, and the answer says so.
     ///
     /// # Errors
-    /// [`EngineError::Unknown`], [`EngineError::Recommend`], those of a snapshot, and where items are capped
+    /// [`EngineError::NoSubject`], [`EngineError::Session`], [`EngineError::NeedsUser`],
+    /// [`EngineError::Recommend`], those of a snapshot, and where items are capped
     /// [`EngineError::Store`]: what cannot be written down is not shown then. Without caps it is, without an
     /// id.
     pub fn serve(
         &self,
-        user: &NodeKey,
+        user: Option<&NodeKey>,
         moment: &Moment,
         request: &ServeRequest,
     ) -> Result<Served, EngineError> {
         let snapshot = self.snapshot_as_of(moment.as_of)?;
-        let history = self.history(&snapshot, user, moment)?;
+        let subject = self.subject(&snapshot, user, &request.session, moment)?;
+        let Subject { history, missing, fallback } = subject;
+        let user_name = user.map_or("", |user| user.name.as_str());
         let mut params = request.params.clone();
         let mut arm = String::new();
         if let Some((salt, arms)) = &request.experiment {
-            let found = arm_of(salt, &user.name, arms).map_err(recommend::RecommendError::from)?;
+            if user.is_none() {
+                return Err(EngineError::NeedsUser { field: "experiment" });
+            }
+            let found = arm_of(salt, user_name, arms).map_err(recommend::RecommendError::from)?;
             if let Some(found) = found {
                 params.method.clone_from(&found.method);
                 arm = format!("{salt}/{}", found.name);
             }
         }
         params.method = recommend::by_name(&params.method)?.name.to_owned();
+        if fallback.is_some() {
+            POPULAR.clone_into(&mut params.method);
+        }
         let request_id = request_id(request);
-        let id = recommendation_id(&user.name, &request_id);
+        let id = recommendation_id(user_name, &request_id);
         let rules = &request.rules;
         let shows = !request.preview && moment.as_of.is_none() && moment.masked.is_empty();
         // Held until the answer is written down, so that no other counts without it.
-        let user_id = NodeId::of(user);
-        let stripe = &self.serving[user_id.0 as usize % STRIPES];
+        let user_id = user.map(NodeId::of);
+        let stripe = &self.serving[user_id.map_or(0, |id| id.0 as usize % STRIPES)];
         let _one_answer = (shows && rules.cap.is_some()).then(|| lock(stripe));
         let (times, known) = match rules.cap {
             Some(cap) => {
+                let user_id = user_id.ok_or(EngineError::NeedsUser { field: "cap" })?;
                 let window_ms = (cap.window_days * DAY_MS as f64).ceil() as i64;
                 lock(&self.served).times(user_id, request.now, window_ms, &id)?
             }
@@ -98,7 +120,7 @@ impl Engine {
         };
         let shown =
             Before { log: &self.served, snapshot: &snapshot, times, failed: OnceCell::new() };
-        let names = [user.name.as_str(), request_id.as_str()];
+        let names = [user_name, request_id.as_str()];
         let answer = recommend::serve(&snapshot, &history, &params, rules, &shown, names)?;
         if let Some(error) = shown.failed.into_inner() {
             return Err(error.into());
@@ -111,9 +133,11 @@ impl Engine {
             method: params.method,
             policy,
             arm,
+            missing,
+            fallback,
         };
         if shows {
-            let record = record(&id, user, &request_id, request, &served);
+            let record = record(&id, user_name, &request_id, request, &served);
             let written = if known { Ok(()) } else { lock(&self.served).append(&record) };
             match written {
                 Ok(()) => served.recommendation_id = id,
@@ -143,7 +167,7 @@ fn recommendation_id(user: &str, request_id: &str) -> String {
 
 fn record(
     id: &str,
-    user: &NodeKey,
+    user: &str,
     request_id: &str,
     request: &ServeRequest,
     served: &Served,
@@ -160,7 +184,7 @@ fn record(
     ServedRecord {
         id: id.to_owned(),
         at: request.now,
-        user: user.name.clone(),
+        user: user.to_owned(),
         request_id: request_id.to_owned(),
         method: served.method.clone(),
         policy: served.policy.to_owned(),

@@ -9,7 +9,7 @@
 //! behaviours, whose order of strength is the cascade of Cheng et al., "Multi-behavior recommendation
 //! with cascading graph convolution networks", WWW 2023.
 
-use super::{Act, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training, top};
+use super::{Act, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "cascade",
@@ -73,14 +73,9 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     let (degrees, counts) = (users.row_sums(), users.column_sums());
     let to_user = users.transposed().mapped(|item, _, value| (value / counts[item]).powf(alpha));
     let to_item = users.mapped(|user, _, value| (value / degrees[user]).powf(alpha));
+    let damped: Vec<f32> = counts.iter().map(|count| count.powf(beta)).collect();
     let k = params.get("k") as usize;
-    let ends = to_user.product(&to_item, |item, others, chances| {
-        let cells = others.iter().filter(|other| **other as usize != item).map(|other| {
-            let end = *other as usize;
-            (*other, chances[end] / counts[end].powf(beta))
-        });
-        top(cells.collect(), k)
-    });
+    let ends = to_user.product_top(&to_item, k, |_, end, chance| chance / damped[end]);
     let (own, recency) = (params.get("own") as f32, params.get("recency") as f32);
     Ok(Box::new(Cascade { ends, weights, own, recency }))
 }

@@ -53,9 +53,19 @@ pub(super) const ENTRY: Entry = Entry {
         Knob { name: "k", about: "ends kept for an item", default: 300.0, grid: &[] },
     ],
     applies: |training| training.ordered,
-    costly: |_| false,
+    costly: |training| pairs_near(training) > FEW_PAIRS,
     fit,
 };
+
+/// Pairs of acts near each other above which a fit takes more than some seconds.
+const FEW_PAIRS: usize = 30_000_000;
+
+/// Pairs of acts near each other, about.
+fn pairs_near(training: &Training) -> usize {
+    let users = 0..training.interactions.n_users() as u32;
+    let lengths = users.map(|user| training.interactions.of(user).len());
+    lengths.map(|length| length * length.min(WINDOW)).sum()
+}
 
 fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
     if !training.ordered {

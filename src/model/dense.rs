@@ -167,6 +167,28 @@ impl Dense {
     }
 }
 
+/// The product of two matrices, `[m, k]` and `[k, n]`, each given by its values row after row, or, where
+/// the flag says so, those of its transpose.
+///
+/// # Panics
+/// When a matrix has fewer values than `sizes`, which are `[m, k, n]`, ask for.
+pub(super) fn product(
+    (left, left_turned): (&[f32], bool),
+    (right, right_turned): (&[f32], bool),
+    sizes: [usize; 3],
+) -> Vec<f32> {
+    let [m, k, n] = sizes;
+    let of_left = if left_turned { [1, m] } else { [k, 1] };
+    let of_right = if right_turned { [1, k] } else { [n, 1] };
+    let mut target = vec![0.0; m * n];
+    target.par_chunks_mut((STRIP * n).max(1)).enumerate().for_each(|(strip, target)| {
+        let left = &left[(strip * STRIP * of_left[0]).min(left.len())..];
+        let sizes = [target.len() / n.max(1), k, n];
+        multiply_strided(target, left, right, sizes, [[n, 1], of_left, of_right], [0.0, 1.0]);
+    });
+    target
+}
+
 /// `target = scales[0] · target + scales[1] · left · right`, on one thread.
 ///
 /// `sizes`: rows of `left`, its columns, columns of `right`; `strides`: between rows of target, left
@@ -179,13 +201,29 @@ fn multiply(
     strides: [usize; 3],
     scales: [f32; 2],
 ) {
+    multiply_strided(target, left, right, sizes, strides.map(|row| [row, 1]), scales);
+}
+
+/// The same, with `strides` between rows and between columns.
+fn multiply_strided(
+    target: &mut [f32],
+    left: &[f32],
+    right: &[f32],
+    sizes: [usize; 3],
+    strides: [[usize; 2]; 3],
+    scales: [f32; 2],
+) {
     let [m, k, n] = sizes;
     if m == 0 || n == 0 || k == 0 {
         return;
     }
-    assert!(target.len() >= (m - 1) * strides[0] + n, "room for the product");
-    assert!(left.len() >= (m - 1) * strides[1] + k, "the left factor whole");
-    assert!(right.len() >= (k - 1) * strides[2] + n, "the right factor whole");
+    let spans = |at: usize, rows: usize, columns: usize| {
+        (rows - 1) * strides[at][0] + (columns - 1) * strides[at][1]
+            < [target.len(), left.len(), right.len()][at]
+    };
+    assert!(spans(0, m, n), "room for the product");
+    assert!(spans(1, m, k), "the left factor whole");
+    assert!(spans(2, k, n), "the right factor whole");
     #[expect(unsafe_code, reason = "gemm takes raw pointers")]
     // SAFETY: the three lengths were checked above against sizes and strides.
     unsafe {
@@ -194,15 +232,15 @@ fn multiply(
             n,
             k,
             target.as_mut_ptr(),
-            1,
-            strides[0] as isize,
+            strides[0][1] as isize,
+            strides[0][0] as isize,
             scales[0] != 0.0,
             left.as_ptr(),
-            1,
-            strides[1] as isize,
+            strides[1][1] as isize,
+            strides[1][0] as isize,
             right.as_ptr(),
-            1,
-            strides[2] as isize,
+            strides[2][1] as isize,
+            strides[2][0] as isize,
             scales[0],
             scales[1],
             false,
@@ -267,6 +305,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_turned_factor_is_its_transpose() {
+        let (left, right) = (definite(300), definite(300));
+        let expected = left.times(&right);
+        let sizes = [300; 3];
+        let (turned_left, turned_right) = (left.transposed(), right.transposed());
+        let both = product((turned_left.values(), true), (turned_right.values(), true), sizes);
+        let none = product((left.values(), false), (right.values(), false), sizes);
+        let near = |values: &[f32]| {
+            values.iter().zip(expected.values()).all(|(a, b)| (a - b).abs() < 1e-4)
+        };
+        assert!(near(&both) && near(&none));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! `x` is an item's text: its words and attributes, brought down to few dimensions. `y` is its
 //! behaviour: the items that the same users did, likewise. What a history says, the sum of its items'
 //! `[x; y]`, meets `u` of each item in an inner product. `W` and `b` are the least squares that give
-//! the next item from the acts before it, held near a multiple of the identity. So that training does
+//! the next item from the acts before it, held near a multiple of the identity; then they are trained
+//! by softmax, as far as held-out users gain. So that training does
 //! not rely on what `y` knows only because it has seen the answer, the users are parted in two halves,
 //! and each half's acts are predicted with the `y` of the other. An item that nobody did has no `y`;
 //! least squares from `x` fill it in.
@@ -16,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::content::terms;
+use super::neural::{Pairs, trained};
 use super::subspace::{basis, times};
 use super::vector::{dot, wide};
 use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
@@ -29,6 +31,12 @@ pub(super) const ENTRY: Entry = Entry {
             name: "decay",
             about: "what an act counts to the next later one, where there is an order",
             default: 0.65,
+            grid: &[],
+        },
+        Knob {
+            name: "epochs",
+            about: "passes of training by softmax after the least squares, at most",
+            default: 10.0,
             grid: &[],
         },
         Knob { name: "text", about: "0 leaves text out", default: 1.0, grid: &[] },
@@ -87,10 +95,18 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     let share = |user: usize, half: bool| if first[user] == half { 2.0 } else { 0.0 };
     let (one, other) = (vectors(&|user| share(user, true)), vectors(&|user| share(user, false)));
     let all = vectors(&|_| 1.0);
-    let mut squares = Squares::zeros(all.n_columns());
-    squares.add(training, &one, decay, |user| !first[user]);
-    squares.add(training, &other, decay, |user| first[user]);
-    let found = all.times(&squares.solve().transposed());
+    let parts = [(&one, false), (&other, true)].map(|(vectors, half)| {
+        (pairs(training, vectors, decay, |user| first[user] == half), vectors)
+    });
+    let solve = |left_out: &[u32]| {
+        let mut squares = Squares::zeros(all.n_columns());
+        for (pairs, vectors) in &parts {
+            squares.add(pairs, vectors, left_out);
+        }
+        squares.solve()
+    };
+    let map = trained(ENTRY.name, &parts, solve, params.get("epochs") as usize, seed)?;
+    let found = all.times(&map.transposed());
     Ok(Box::new(Fused { said: all, found, target: training.target, decay }))
 }
 
@@ -200,6 +216,44 @@ fn joined(n_items: usize, parts: &[Option<&Dense>]) -> Dense {
     whole
 }
 
+/// Histories of the users that `of` says, told by `vectors`, and what came next.
+fn pairs(training: &Training, vectors: &Dense, decay: f32, of: impl Fn(usize) -> bool) -> Pairs {
+    let width = vectors.n_columns();
+    let n_users = training.interactions.n_users();
+    let step = (n_users * LATEST).div_ceil(PAIRS).max(1);
+    let (mut told, mut next, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    for user in (0..n_users).filter(|user| of(*user)).step_by(step) {
+        let acts = training.interactions.of(user as u32);
+        let acts = acts.iter().filter(|act| act.behavior == training.target);
+        let items: Vec<usize> = acts.map(|act| act.item as usize).collect();
+        let mut history = vec![0.0; width];
+        if !training.ordered {
+            for item in &items {
+                add(&mut history, 1.0, vectors.row(*item));
+            }
+        }
+        for (place, item) in items.iter().enumerate() {
+            let others = if training.ordered { place } else { items.len() - 1 };
+            if others > 0 && place + LATEST >= items.len() {
+                told.extend(&history);
+                if !training.ordered {
+                    let start = told.len() - width;
+                    add(&mut told[start..], -1.0, vectors.row(*item));
+                }
+                next.push(*item as u32);
+                users.push(user as u32);
+            }
+            if training.ordered {
+                for value in &mut history {
+                    *value *= decay;
+                }
+                add(&mut history, 1.0, vectors.row(*item));
+            }
+        }
+    }
+    Pairs { told: Dense::from_values(next.len(), width, told), next, users }
+}
+
 /// Sums of products that the training needs.
 struct Squares {
     /// Histories by histories.
@@ -216,44 +270,14 @@ impl Squares {
         Self { histories: zeros(), next: zeros(), items: zeros() }
     }
 
-    /// Adds the pairs of the users that `of` says, told by `vectors`.
-    fn add(
-        &mut self,
-        training: &Training,
-        vectors: &Dense,
-        decay: f32,
-        of: impl Fn(usize) -> bool,
-    ) {
+    /// Adds pairs but those of the users that are left out, told by `vectors`.
+    fn add(&mut self, pairs: &Pairs, vectors: &Dense, left_out: &[u32]) {
         let width = vectors.n_columns();
-        let n_users = training.interactions.n_users();
-        let step = (n_users * LATEST).div_ceil(PAIRS).max(1);
         let (mut told, mut came) = (Vec::new(), Vec::new());
-        for user in (0..n_users).filter(|user| of(*user)).step_by(step) {
-            let acts = training.interactions.of(user as u32);
-            let acts = acts.iter().filter(|act| act.behavior == training.target);
-            let items: Vec<usize> = acts.map(|act| act.item as usize).collect();
-            let mut history = vec![0.0; width];
-            if !training.ordered {
-                for item in &items {
-                    add(&mut history, 1.0, vectors.row(*item));
-                }
-            }
-            for (place, item) in items.iter().enumerate() {
-                let others = if training.ordered { place } else { items.len() - 1 };
-                if others > 0 && place + LATEST >= items.len() {
-                    told.extend(&history);
-                    if !training.ordered {
-                        let start = told.len() - width;
-                        add(&mut told[start..], -1.0, vectors.row(*item));
-                    }
-                    came.extend(vectors.row(*item));
-                }
-                if training.ordered {
-                    for value in &mut history {
-                        *value *= decay;
-                    }
-                    add(&mut history, 1.0, vectors.row(*item));
-                }
+        for (row, (item, user)) in pairs.next.iter().zip(&pairs.users).enumerate() {
+            if left_out.binary_search(user).is_err() {
+                told.extend(pairs.told.row(row));
+                came.extend(vectors.row(*item as usize));
             }
         }
         let n = told.len() / width;

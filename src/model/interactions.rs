@@ -5,6 +5,9 @@ use super::Sparse;
 /// Seconds of a day.
 pub(super) const DAY: f64 = 86_400.0;
 
+/// The knob that says after how many days an act counts half; without times it changes nothing.
+pub(crate) const HALF_LIFE: &str = "half_life";
+
 /// One interaction of a user with an item.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Act {
@@ -143,6 +146,18 @@ impl Training {
 
     /// Users by items: 1 where the user did the behaviour to predict.
     pub fn matrix(&self) -> Sparse {
-        self.interactions.matrix(|act| if act.behavior == self.target { 1.0 } else { 0.0 })
+        self.fading(0.0)
+    }
+
+    /// Users by items as [`matrix`](Self::matrix), an act counting half for every `half_life` days that
+    /// it is older than the last of all; 0 days, or times that are not known: all count 1.
+    pub(super) fn fading(&self, half_life: f64) -> Sparse {
+        let half_life = if self.timed { half_life * DAY } else { 0.0 };
+        let last = self.interactions.iter().map(|(_, act)| act.at).max().unwrap_or_default();
+        self.interactions.matrix(|act| match act.behavior == self.target {
+            false => 0.0,
+            true if half_life > 0.0 => 0.5_f64.powf((last - act.at) as f64 / half_life) as f32,
+            true => 1.0,
+        })
     }
 }

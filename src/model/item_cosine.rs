@@ -3,7 +3,7 @@
 //! Source: Sarwar, Karypis, Konstan & Riedl, "Item-based collaborative filtering recommendation
 //! algorithms", WWW 2001, with the shrink term of Bell & Koren, KDD Cup 2007.
 
-use super::{Entry, Knob, Model, ModelError, Neighbors, Params, Training, top};
+use super::{Entry, Knob, Model, ModelError, Neighbors, Params, Training};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "item_cosine",
@@ -35,12 +35,8 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     let items = users.transposed();
     let norms: Vec<f32> = users.column_sums().into_iter().map(f32::sqrt).collect();
     let (k, shrink) = (params.get("k") as usize, params.get("shrink") as f32);
-    let nearest = items.product(&users, |item, others, products| {
-        let cells = others.iter().filter(|other| **other as usize != item).map(|other| {
-            let near = *other as usize;
-            (*other, products[near] / (norms[item] * norms[near] + shrink))
-        });
-        top(cells.collect(), k)
+    let nearest = items.product_top(&users, k, |item, near, product| {
+        product / (norms[item] * norms[near] + shrink)
     });
     // An item takes from its nearest ones: the history's item brings it that.
     Ok(Box::new(Neighbors::sparse(nearest.transposed(), training.target)))

@@ -10,24 +10,31 @@ mod bpr;
 mod bspm;
 mod cascade;
 mod co_visit;
+mod conjugate;
 mod content;
 mod dense;
 mod ease;
 mod friends;
 mod fused;
+mod greatest;
 mod ials;
 mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
+mod neural;
+mod panels;
 mod parts;
 mod popular;
 mod recipe;
 mod repeat;
+mod rows;
 mod rp3beta;
 mod slim;
+mod social;
 mod sparse;
 mod subspace;
+mod sums;
 mod touched;
 mod vector;
 
@@ -38,6 +45,9 @@ use thiserror::Error;
 
 pub use additive::Additive;
 pub use dense::Dense;
+use greatest::by_scores;
+pub use greatest::every_score;
+pub(crate) use interactions::HALF_LIFE;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::{Neighbors, distinct};
 pub use parts::Parts;
@@ -74,6 +84,48 @@ pub enum ModelError {
         /// What it needs, and how to give it.
         needs: &'static str,
     },
+    /// A parameter with a value that the method cannot use.
+    #[error("{method} needs a `{name}` between {least} and {most}, not {value}")]
+    KnobRange {
+        /// The method.
+        method: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The value as it came.
+        value: f64,
+        /// The least that it can use.
+        least: f64,
+        /// The most.
+        most: f64,
+    },
+    /// A parameter that does not go up in another.
+    #[error("{method} needs a `{name}` that is a multiple of {step}, not {value}")]
+    KnobStep {
+        /// The method.
+        method: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The value as it came.
+        value: f64,
+        /// What it must be a multiple of.
+        step: usize,
+    },
+    /// The training of a network went astray.
+    #[error("{method} lost its way in epoch {epoch}; give a lower `rate`")]
+    Diverged {
+        /// The method.
+        method: &'static str,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// A network that cannot be computed.
+    #[error("{method} cannot be trained: {source}")]
+    Network {
+        /// The method.
+        method: &'static str,
+        /// What candle says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Whom to score items for.
@@ -84,6 +136,17 @@ pub struct Query<'a> {
     /// What the user did, oldest first. An act of value 0 is masked: it brings nothing, but holds its
     /// place, so that what the others bring stays as it is.
     pub acts: &'a [Act],
+}
+
+/// What to rank for whom.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Whom to rank for.
+    pub query: Query<'a>,
+    /// Items that are not ranked, in any order.
+    pub hidden: Vec<u32>,
+    /// Items from this number on are not ranked.
+    pub end: usize,
 }
 
 /// A fitted model.
@@ -100,6 +163,15 @@ pub trait Model: Send + Sync {
         for (query, scores) in queries.iter().zip(scores.chunks_exact_mut(n_items.max(1))) {
             self.score(query, scores);
         }
+    }
+
+    /// The `k` of `n_items` items with the greatest scores for each of `wanted`, the greatest first, of
+    /// equals the lower number.
+    ///
+    /// What [`score`](Self::score) says, up to rounding; faster where a model need not look at every item
+    /// for every query.
+    fn greatest(&self, wanted: &[Wanted<'_>], n_items: usize, k: usize) -> Vec<Vec<u32>> {
+        by_scores(self, wanted, n_items, k)
     }
 }
 
@@ -166,6 +238,12 @@ impl Entry {
         Params(self.knobs.iter().map(|knob| (knob.name, knob.default)).collect())
     }
 
+    /// Whether a search among all methods should try it where it applies: networks whose fits take
+    /// minutes have to be named.
+    pub fn worth_a_try(&self, training: &Training) -> bool {
+        neural::worth_a_try(self.name, training)
+    }
+
     /// The knob of this name.
     ///
     /// # Errors
@@ -195,9 +273,13 @@ pub const MODELS: &[Entry] = &[
     co_visit::ENTRY,
     content::ENTRY,
     friends::ENTRY,
+    social::ENTRY,
     fused::ENTRY,
     cascade::ENTRY,
     touched::ENTRY,
+    neural::SASREC,
+    neural::MULT_VAE,
+    neural::DAE,
 ];
 
 /// The method of this name.

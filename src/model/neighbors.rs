@@ -1,6 +1,8 @@
 //! What linear methods end as: how much each item of a history speaks for each other item.
 
-use super::{Act, Dense, Model, Query, Sparse};
+use super::greatest::{Greatest, by_scores};
+use super::sums::Sums;
+use super::{Act, Dense, Model, Query, Sparse, Wanted};
 
 /// A matrix of items by items: row `i` holds what a history's item `i` brings to others.
 #[derive(Clone, Debug)]
@@ -81,5 +83,42 @@ impl Model for Neighbors {
         for (item, weight) in faded(query.acts, self.target, self.recency) {
             self.add(item, weight, scores);
         }
+    }
+
+    fn greatest(&self, wanted: &[Wanted<'_>], n_items: usize, k: usize) -> Vec<Vec<u32>> {
+        let Weights::Sparse(matrix) = &self.weights else {
+            return by_scores(self, wanted, n_items, k);
+        };
+        let mut sums = Sums::new(n_items);
+        let mut greatest = Greatest::new(k);
+        let mut hidden = vec![false; n_items];
+        let of = |wanted: &Wanted<'_>| {
+            let history = faded(wanted.query.acts, self.target, self.recency);
+            let cells = history.iter().map(|(item, _)| matrix.row(*item as usize).0.len());
+            sums.expect(cells.sum());
+            for (item, weight) in &history {
+                sums.add(matrix.row(*item as usize), *weight);
+            }
+            let mark = |hidden: &mut [bool], mark: bool| {
+                wanted.hidden.iter().for_each(|item| hidden[*item as usize] = mark);
+            };
+            mark(&mut hidden, true);
+            let mut n_positive = 0;
+            sums.take(|item, score| {
+                if (item as usize) < wanted.end && !hidden[item as usize] && score > 0.0 {
+                    n_positive += 1;
+                    greatest.put(item, score);
+                }
+            });
+            mark(&mut hidden, false);
+            let items = greatest.take().map(|(item, _)| item).collect();
+            // Where few items have a score, those without one follow, and those that are spoken against.
+            if n_positive < k {
+                by_scores(self, &[wanted.clone()], n_items, k).remove(0)
+            } else {
+                items
+            }
+        };
+        wanted.iter().map(of).collect()
     }
 }

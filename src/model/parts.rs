@@ -1,9 +1,6 @@
 //! What each item of a history brings to the scores of others.
 
-use super::{Act, Model, Query};
-
-/// Histories that are scored at once.
-const AT_ONCE: usize = 16;
+use super::{Act, Model, Query, every_score};
 
 /// Scores of some items, taken apart by the history's items.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,17 +34,10 @@ impl Parts {
         // All acts, none, and all but those on one item.
         let mut asked = vec![query.acts.to_vec(), masked(&|_| true)];
         asked.extend(history.iter().map(|item| masked(&|other| other == *item)));
-        let mut found: Vec<Vec<f32>> = Vec::with_capacity(asked.len());
-        for acts in asked.chunks(AT_ONCE) {
-            let queries: Vec<Query<'_>> =
-                acts.iter().map(|acts| Query { user: query.user, acts }).collect();
-            let mut all = vec![0.0; queries.len() * n_items];
-            model.score_all(&queries, &mut all);
-            let of_items = all.chunks_exact(n_items.max(1));
-            found
-                .extend(of_items.map(|all| items.iter().map(|item| all[*item as usize]).collect()));
-        }
-        let mut found = found.into_iter();
+        let queries = asked.iter().map(|acts| Query { user: query.user, acts });
+        let of_items =
+            |all: Vec<f32>| -> Vec<f32> { items.iter().map(|item| all[*item as usize]).collect() };
+        let mut found = every_score(model, queries, n_items).map(of_items);
         let whole = found.next().unwrap_or_default();
         let base = found.next().unwrap_or_default();
         let brought = history.into_iter().zip(found).map(|(item, without)| {

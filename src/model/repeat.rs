@@ -1,13 +1,13 @@
 //! What the user did before, the oftener and the later the more: the floor where things are done again.
 
 use super::interactions::DAY;
-use super::{Entry, Knob, Model, ModelError, Params, Query, Training};
+use super::{Entry, HALF_LIFE, Knob, Model, ModelError, Params, Query, Training};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "repeat",
     about: "what the user did before",
     knobs: &[Knob {
-        name: "half_life",
+        name: HALF_LIFE,
         about: "days after which an act counts half",
         default: 90.0,
         grid: &[14.0, 30.0, 90.0, 365.0],
@@ -29,7 +29,7 @@ struct Repeat {
 }
 
 fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
-    Ok(Box::new(Repeat { target: training.target, half_life: params.get("half_life") * DAY }))
+    Ok(Box::new(Repeat { target: training.target, half_life: params.get(HALF_LIFE) * DAY }))
 }
 
 impl Model for Repeat {

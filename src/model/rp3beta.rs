@@ -3,7 +3,7 @@
 //! Source: Paudel, Christoffel, Newell & Bernstein, "Updatable, accurate, diverse, and scalable
 //! recommendations for interactive applications", `TiiS` 2017: `RP3beta`.
 
-use super::{Entry, Knob, Model, ModelError, Neighbors, Params, Training, top};
+use super::{Entry, HALF_LIFE, Knob, Model, ModelError, Neighbors, Params, Training};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "rp3beta",
@@ -27,6 +27,12 @@ pub(super) const ENTRY: Entry = Entry {
             default: 200.0,
             grid: &[100.0, 200.0, 500.0],
         },
+        Knob {
+            name: HALF_LIFE,
+            about: "days after which an act leads to its item half as much; 0: never",
+            default: 0.0,
+            grid: &[7.0, 30.0, 90.0],
+        },
     ],
     applies: |_| true,
     costly: |training| training.interactions.n_items() > FEW_ITEMS,
@@ -40,15 +46,11 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     let users = training.matrix();
     let (alpha, beta) = (params.get("alpha") as f32, params.get("beta") as f32);
     let (degrees, counts) = (users.row_sums(), users.column_sums());
-    let to_item = users.clone().mapped(|user, _, value| (value / degrees[user]).powf(alpha));
+    let to_item = training.fading(params.get(HALF_LIFE));
+    let to_item = to_item.mapped(|user, _, value| (value / degrees[user]).powf(alpha));
     let to_user = users.transposed().mapped(|item, _, value| (value / counts[item]).powf(alpha));
+    let damped: Vec<f32> = counts.iter().map(|count| count.powf(beta)).collect();
     let k = params.get("k") as usize;
-    let ends = to_user.product(&to_item, |item, others, chances| {
-        let cells = others.iter().filter(|other| **other as usize != item).map(|other| {
-            let end = *other as usize;
-            (*other, chances[end] / counts[end].powf(beta))
-        });
-        top(cells.collect(), k)
-    });
+    let ends = to_user.product_top(&to_item, k, |_, end, chance| chance / damped[end]);
     Ok(Box::new(Neighbors::sparse(ends, training.target)))
 }

@@ -19,8 +19,8 @@ const SWEEPS: usize = 40;
 /// The descent ends when no coefficient moved by more.
 const STILL: f32 = 1e-4;
 
-/// Multiplications of the Gram matrix above which it takes too long.
-const MOST_PRODUCTS: f64 = 1e10;
+/// Multiplications of the Gram matrix above which it takes too long, and too much room.
+const MOST_PRODUCTS: f64 = 1e9;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "slim",

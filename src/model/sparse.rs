@@ -2,6 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::greatest::Greatest;
+use super::sums::Sums;
+
 /// A sparse matrix of `f32` by rows, columns ascending within a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sparse {
@@ -140,11 +143,52 @@ impl Sparse {
                             }
                         }
                     }
-                    columns.sort_unstable();
+                    if columns.len() > other.n_columns / 16 {
+                        columns.clear();
+                        let all = (0..other.n_columns as u32).zip(&*touched);
+                        columns.extend(all.filter(|(_, touched)| **touched).map(|cell| cell.0));
+                    } else {
+                        columns.sort_unstable();
+                    }
                     let kept = shape(row, columns, dense);
                     for column in columns.drain(..) {
                         (dense[column as usize], touched[column as usize]) = (0.0, false);
                     }
+                    kept
+                },
+            )
+            .collect();
+        Self::from_rows(other.n_columns, rows)
+    }
+
+    /// Of each row of `self · other` the `k` cells with the greatest weights, but not the diagonal one;
+    /// `weight` makes a cell's weight of its row, its column and its value. Of equals the lower column
+    /// stays; cells that come out as zero are none.
+    ///
+    /// # Complexity
+    /// * Time: the number of multiplications, and a look at each cell.
+    /// * Space: one dense row for each thread.
+    pub fn product_top<F>(&self, other: &Self, k: usize, weight: F) -> Self
+    where
+        F: Fn(usize, usize, f32) -> f32 + Sync,
+    {
+        let rows: Vec<Vec<(u32, f32)>> = (0..self.n_rows())
+            .into_par_iter()
+            .map_init(
+                || (Sums::new(other.n_columns), Greatest::new(k)),
+                |(sums, greatest), row| {
+                    let others = self.row(row).0.iter().map(|middle| *middle as usize);
+                    sums.expect(others.map(|middle| other.row(middle).0.len()).sum());
+                    for (middle, left) in self.cells(row) {
+                        sums.add(other.row(middle as usize), left);
+                    }
+                    sums.take(|column, value| {
+                        if column as usize != row {
+                            greatest.put(column, weight(row, column as usize, value));
+                        }
+                    });
+                    let mut kept: Vec<(u32, f32)> = greatest.take().collect();
+                    kept.sort_unstable_by_key(|cell| cell.0);
                     kept
                 },
             )

@@ -111,7 +111,7 @@ fn antecedents<I: Copy + Ord>(items: &BTreeSet<I>) -> BTreeSet<Vec<I>> {
 }
 
 /// The lower end of Wilson's interval for `count` of `of`.
-fn lower_share(count: usize, of: usize) -> f64 {
+pub(super) fn lower_share(count: usize, of: usize) -> f64 {
     let (n, share) = (of as f64, count as f64 / of as f64);
     let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
     ((share + Z * Z / (2.0 * n) - spread) / (1.0 + Z * Z / n)).max(0.0)

@@ -7,11 +7,14 @@
 mod arm;
 mod association;
 mod audience;
+mod basket;
 mod blend;
+mod embedding;
 mod fitted;
 mod explore;
 mod facts;
 mod filter;
+mod fp_growth;
 mod friends;
 mod item_item;
 mod mmr;
@@ -31,12 +34,14 @@ use crate::explain::{Connection, Contribution, History, connect};
 use crate::graph::NodeIndex;
 use crate::model::ModelError;
 use crate::schema::NodeKind;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{EmbeddedError, Snapshot};
 use crate::traverse::TraverseError;
 
 pub use arm::{Arm, ArmError, arm_of};
 pub use audience::{Audience, AudienceMember, AudiencePart, audience};
+pub use basket::{BasketRule, BasketRuleParams, BasketRules, basket_rules, sittings};
 pub use blend::Blend;
+pub use embedding::Embedding;
 pub use explore::{Policy, Trials};
 pub use facts::filter_of;
 pub use filter::{Facts, Filter, FilterError};
@@ -70,6 +75,9 @@ pub enum RecommendError {
     /// A model cannot be fitted.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// There are no rows to answer by.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
     /// A filter that cannot be read.
     #[error("{field}: {source}")]
     Filter {
@@ -87,6 +95,14 @@ pub enum RecommendError {
         found: f64,
         /// What is taken.
         expected: &'static str,
+    },
+    /// More sets of items than can be looked at.
+    #[error(
+        "more than {limit} sets of items are that frequent; raise min_support, or lower max_items"
+    )]
+    TooManySets {
+        /// The most.
+        limit: usize,
     },
     /// Arms that cannot divide users.
     #[error(transparent)]
@@ -147,6 +163,11 @@ pub const RECOMMENDERS: &[Entry] = &[
         about: "models fitted to everybody's interactions, as `train recommender` chose them",
         build: || Box::new(Fitted),
     },
+    Entry {
+        name: embedding::NAME,
+        about: "items whose rows of the graph's embedding lie near those of the history",
+        build: || Box::new(Embedding),
+    },
     Entry { name: "popular", about: "what everybody cares for", build: || Box::new(Popular) },
     Entry {
         name: "friends",
@@ -168,7 +189,7 @@ pub fn by_name(name: &str) -> Result<&'static Entry, RecommendError> {
 }
 
 /// The names under which snapshots keep recommenders' answers for single nodes.
-pub const CACHED: &[&str] = &[item_item::NAME, ppr::NAME];
+pub const CACHED: &[&str] = &[item_item::NAME, ppr::NAME, embedding::NAME];
 
 /// What to ask.
 #[derive(Clone, Debug)]

@@ -143,7 +143,7 @@ fn k_limits_and_an_unknown_name_lists_the_known() {
     let error = recommend(&snapshot, &history, &params("oracle")).unwrap_err().to_string();
     assert_eq!(
         error,
-        "unknown recommender `oracle`; known: blend, item_item, ppr, fitted, popular, friends"
+        "unknown recommender `oracle`; known: blend, item_item, ppr, fitted, embedding, popular, friends"
     );
 }
 

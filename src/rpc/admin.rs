@@ -1,14 +1,15 @@
-//! `AdminService`: what the server holds.
+//! `AdminService`: what the server holds, and what it is to forget.
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::convert::stats_to;
+use super::convert::{erased_to, stats_to};
 use super::door::Door;
 use super::proto;
 use super::proto::admin_service_server::AdminService;
-use super::request::token_of;
+use super::request::{key, token_of};
 use super::status::Refusal;
 use crate::engine::Engine;
+use crate::schema::NodeKind;
 
 /// Answers through the door.
 pub(super) struct Admin(pub Door);
@@ -21,6 +22,13 @@ impl AdminService for Admin {
     ) -> Result<Response<proto::GetStatsResponse>, Status> {
         self.0.call(request, |engine, _, _| get_stats(engine)).await
     }
+
+    async fn erase_user(
+        &self,
+        request: Request<proto::EraseUserRequest>,
+    ) -> Result<Response<proto::EraseUserResponse>, Status> {
+        self.0.call(request, |engine, query, _| erase_user(engine, query)).await
+    }
 }
 
 fn get_stats(engine: &Engine) -> Result<proto::GetStatsResponse, Refusal> {
@@ -28,4 +36,14 @@ fn get_stats(engine: &Engine) -> Result<proto::GetStatsResponse, Refusal> {
     let read_at = token_of(stats.sequence.min(engine.snapshot().sequence));
     let backlog = engine.backlog()?;
     Ok(stats_to(stats, backlog, read_at))
+}
+
+fn erase_user(
+    engine: &Engine,
+    query: proto::EraseUserRequest,
+) -> Result<proto::EraseUserResponse, Refusal> {
+    let user = key(NodeKind::User, query.user, "user")?;
+    let erased =
+        if query.force { engine.erase_user(&user)? } else { engine.count_of_user(&user)? };
+    Ok(erased_to(erased))
 }

@@ -1,14 +1,14 @@
 //! The calls of `RecommendService` that are about candidates and about everybody.
 
-use super::convert::{audience_to, placed_to, time_to, together_to, trend_to};
+use super::convert::{audience_to, basket_rule_to, placed_to, time_to, together_to, trend_to};
 use super::proto;
 use super::recommend::PAGE;
 use super::request::{at_most, count, key, kind, moment, node, page, time_of_graph, token_of};
 use super::status::Refusal;
-use crate::engine::Engine;
+use crate::engine::{Baskets, Engine};
 use crate::event::{MAX_NAME_BYTES, NodeKey};
-use crate::recommend::{Placed, Recommendation};
-use crate::schema::NodeKind;
+use crate::recommend::{BasketRuleParams, Placed, Recommendation};
+use crate::schema::{DAY_MS, NodeKind};
 
 /// The most candidates of a call.
 const MAX_CANDIDATES: usize = 1_000;
@@ -60,6 +60,42 @@ pub(super) fn frequently_with(
     Ok(proto::FrequentlyWithResponse {
         results: found.into_iter().map(together_to).collect(),
         missing_ids,
+        read_at: token_of(snapshot.sequence),
+    })
+}
+
+pub(super) fn list_basket_rules(
+    engine: &Engine,
+    query: proto::ListBasketRulesRequest,
+) -> Result<proto::ListBasketRulesResponse, Refusal> {
+    let baskets = match &query.session_gap {
+        None => Baskets::Users,
+        Some(gap) => {
+            let gap_ms = gap.seconds.saturating_mul(1_000) + i64::from(gap.nanos) / 1_000_000;
+            if !(60_000..=365 * DAY_MS).contains(&gap_ms) {
+                let message = format!("is {gap_ms} ms; give 1 minute to 365 days");
+                return Err(Refusal::field("session_gap", "BAD_WINDOW", message));
+            }
+            Baskets::Sittings { gap_ms }
+        }
+    };
+    let usual = BasketRuleParams::default();
+    let params = BasketRuleParams {
+        min_support: query.min_support.unwrap_or(usual.min_support),
+        min_confidence: query.min_confidence.unwrap_or(usual.min_confidence),
+        min_lift: query.min_lift.unwrap_or(usual.min_lift),
+        max_items: match query.max_items {
+            0 => usual.max_items,
+            found => found as usize,
+        },
+        k: page(query.page_size, usual.k)?,
+    };
+    let as_of = time_of_graph(engine, query.read)?;
+    let (snapshot, found) = engine.basket_rules(baskets, as_of, &params)?;
+    Ok(proto::ListBasketRulesResponse {
+        rules: found.rules.into_iter().map(basket_rule_to).collect(),
+        baskets: found.baskets as u64,
+        found: found.found as u64,
         read_at: token_of(snapshot.sequence),
     })
 }

@@ -27,7 +27,7 @@ use thiserror::Error;
 pub use client::{Client, DocumentsWritten, EventsWritten};
 pub use send::Sender;
 pub use server::{ServeParams, Stop, serve};
-pub use serving::ServedAnswer;
+pub use serving::{ServedAnswer, SimilarNode};
 pub use status::Refusal;
 
 /// The messages, servers and clients made from `proto/`.

@@ -7,9 +7,11 @@ use super::crowd;
 use super::door::Door;
 use super::proto;
 use super::proto::recommend_service_server::RecommendService;
-use super::request::{at_most, count, key, kind, moment, node, page, time_of_graph, token_of};
+use super::request::{
+    at_most, count, key, kind, moment, node, page, time, time_of_graph, token_of,
+};
 use super::status::Refusal;
-use crate::engine::{Engine, ServeRequest};
+use crate::engine::{Engine, Fallback, Likeness, MAX_SESSION, ServeRequest, SessionEvent};
 use crate::event::MAX_NAME_BYTES;
 use crate::recommend::{Arm, Cap, Placed, Policy, RecommendParams, RuleParams};
 use crate::schema::{NodeKind, Timestamp};
@@ -53,6 +55,13 @@ impl RecommendService for Recommends {
         self.0.call(request, |engine, query, _| crowd::frequently_with(engine, query)).await
     }
 
+    async fn list_basket_rules(
+        &self,
+        request: Request<proto::ListBasketRulesRequest>,
+    ) -> Result<Response<proto::ListBasketRulesResponse>, Status> {
+        self.0.call(request, |engine, query, _| crowd::list_basket_rules(engine, query)).await
+    }
+
     async fn trending(
         &self,
         request: Request<proto::TrendingRequest>,
@@ -72,10 +81,13 @@ fn recommend(
     engine: &Engine,
     query: proto::RecommendRequest,
 ) -> Result<proto::RecommendResponse, Refusal> {
-    let user = key(NodeKind::User, query.user.clone(), "user")?;
+    let user = match (query.user.as_str(), query.session.as_slice()) {
+        ("", [_, ..]) => None,
+        (user, _) => Some(key(NodeKind::User, user.to_owned(), "user")?),
+    };
     let moment = moment(engine, query.read.clone())?;
     let request = served_request(query)?;
-    let served = engine.serve(&user, &moment, &request)?;
+    let served = engine.serve(user.as_ref(), &moment, &request)?;
     let snapshot = served.snapshot;
     let result =
         |placed: Placed| placed_to(snapshot.names().kind(placed.recommendation.node), placed);
@@ -88,6 +100,8 @@ fn recommend(
         policy: served.policy.to_owned(),
         arm: served.arm,
         effects: served.answer.effects.into_iter().map(effect_to).collect(),
+        missing_ids: served.missing,
+        fallback: served.fallback.map_or("", Fallback::name).to_owned(),
     })
 }
 
@@ -110,6 +124,7 @@ fn served_request(query: proto::RecommendRequest) -> Result<ServeRequest, Refusa
     })?;
     Ok(ServeRequest {
         params: RecommendParams { method: query.method, kinds, k },
+        session: session(query.session)?,
         rules: RuleParams {
             filter: query.filter,
             source: query.source_domain,
@@ -126,6 +141,20 @@ fn served_request(query: proto::RecommendRequest) -> Result<ServeRequest, Refusa
         preview: query.preview,
         now: Timestamp::now(),
     })
+}
+
+fn session(events: Vec<proto::SessionEvent>) -> Result<Vec<SessionEvent>, Refusal> {
+    if !events.is_empty() {
+        count(events.len(), MAX_SESSION, "session")?;
+    }
+    let one = |(place, event)| {
+        let proto::SessionEvent { target, action, event_time } = event;
+        let target = node(target, &format!("session[{place}].target"))?;
+        at_most(&action, MAX_NAME_BYTES, &format!("session[{place}].action"))?;
+        let at = time(event_time, &format!("session[{place}].event_time"))?;
+        Ok(SessionEvent { target, action, at })
+    };
+    events.into_iter().enumerate().map(one).collect()
 }
 
 /// What is out of bounds, the rule refuses.
@@ -153,12 +182,16 @@ fn similar_nodes(
     query: proto::SimilarNodesRequest,
     budget: &Budget,
 ) -> Result<proto::SimilarNodesResponse, Refusal> {
-    let proto::SimilarNodesRequest { node: wanted, page_size, read } = query;
+    let proto::SimilarNodesRequest { node: wanted, page_size, read, method } = query;
     let wanted = node(wanted, "node")?;
     let k = page(page_size, PAGE)?;
+    let likeness = Likeness::parse(&method).ok_or_else(|| {
+        let known = Likeness::ALL.map(Likeness::name).join(", ");
+        Refusal::field("method", "UNKNOWN_METHOD", format!("is `{method}`; known: {known}"))
+    })?;
     let as_of = time_of_graph(engine, read)?;
     let snapshot = engine.snapshot_as_of(as_of)?;
-    let similar = engine.similar(&snapshot, &wanted, k, budget)?;
+    let similar = engine.alike(&snapshot, &wanted, (likeness, k), budget)?;
     let result = |(node, score): &(_, f64)| {
         let name = snapshot.names().get(*node)?;
         let (node, label) = (Some(key_to(&name.key)), name.label.clone());

@@ -16,7 +16,7 @@ use crate::ingest::IngestError;
 use crate::link::LinkError;
 use crate::recommend::RecommendError;
 use crate::schema::SchemaError;
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{EmbeddedError, SnapshotError};
 use crate::store::StoreError;
 use crate::traverse::TraverseError;
 
@@ -160,6 +160,11 @@ impl From<EngineError> for Refusal {
             EngineError::NoInterest { user, entity } => {
                 refusal.with("user", &user.name).with("entity", &entity.name)
             }
+            EngineError::NoSubject => refusal.at("user"),
+            EngineError::NeedsUser { field } => refusal.at(*field),
+            EngineError::Session { place, source } => {
+                refusal.at(format!("session[{}].{}", place - 1, source.field()))
+            }
             EngineError::Token { .. } => refusal.at("read.at_least_as_fresh"),
             EngineError::Recommend(RecommendError::Unknown { known, .. }) => {
                 refusal.at("method").with("known", known)
@@ -167,6 +172,7 @@ impl From<EngineError> for Refusal {
             EngineError::Recommend(
                 RecommendError::Filter { field, .. } | RecommendError::Rule { field, .. },
             ) => refusal.at(*field),
+            EngineError::Recommend(RecommendError::TooManySets { .. }) => refusal.at("min_support"),
             EngineError::Recommend(RecommendError::Arms(_)) => refusal.at("experiment.arms"),
             EngineError::Event(error) | EngineError::Ingest(IngestError::Event(error)) => {
                 refusal.at(error.field())
@@ -190,10 +196,29 @@ impl From<EventError> for Refusal {
 fn of_engine(error: &EngineError) -> (Code, &'static str) {
     match error {
         EngineError::Unknown { .. } => (Code::NotFound, "UNKNOWN_NODE"),
+        EngineError::NoSubject | EngineError::NeedsUser { .. } => {
+            (Code::InvalidArgument, "MISSING_FIELD")
+        }
+        EngineError::Session { source, .. } => of_event(source),
         EngineError::NoInterest { .. } => (Code::NotFound, "NO_INTEREST"),
         EngineError::Token { .. } => (Code::FailedPrecondition, "TOKEN_OF_ANOTHER_STORE"),
         EngineError::Gathered(error) => of_engine(error),
-        EngineError::File { .. } | EngineError::Recipe { .. } => (Code::Internal, "FILE"),
+        EngineError::File { .. }
+        | EngineError::Recipe { .. }
+        | EngineError::Table(_)
+        | EngineError::Embedded(EmbeddedError::Table(_))
+        | EngineError::Recommend(RecommendError::Embedded(EmbeddedError::Table(_))) => {
+            (Code::Internal, "FILE")
+        }
+        EngineError::Embed(_)
+        | EngineError::Embedded(_)
+        | EngineError::Recommend(RecommendError::Embedded(_)) => {
+            (Code::Internal, "EMBEDDING_FAILED")
+        }
+        EngineError::NoFolder => (Code::FailedPrecondition, "STORE_IN_MEMORY"),
+        EngineError::WarmStart { .. } => (Code::FailedPrecondition, "NO_WARM_START"),
+        EngineError::NoDrift { .. } => (Code::FailedPrecondition, "NO_DRIFT"),
+        EngineError::NoRow { .. } => (Code::FailedPrecondition, "NO_ROW"),
         EngineError::Event(error) => of_event(error),
         EngineError::Store(error) => of_store(error),
         EngineError::Ingest(error) => of_ingest(error),
@@ -213,6 +238,9 @@ fn of_engine(error: &EngineError) -> (Code, &'static str) {
         }
         EngineError::Recommend(RecommendError::Rule { .. }) => {
             (Code::InvalidArgument, "BAD_NUMBER")
+        }
+        EngineError::Recommend(RecommendError::TooManySets { .. }) => {
+            (Code::ResourceExhausted, "TOO_MANY_SETS")
         }
         EngineError::Recommend(RecommendError::Arms(_)) => (Code::InvalidArgument, "BAD_ARMS"),
         EngineError::Traverse(error) => of_traverse(error),

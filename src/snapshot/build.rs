@@ -70,6 +70,7 @@ impl Snapshot {
             background: Background::default(),
             nearest: HashMap::new(),
             fitted: OnceLock::new(),
+            embedded: OnceLock::new(),
         };
         let mut snapshot = Self {
             sequence,
@@ -79,6 +80,7 @@ impl Snapshot {
             graph: Overlay::new(graph),
             names: Names::new(ids, names, &merges),
             recipe: Arc::default(),
+            rows: Arc::default(),
             base: Arc::new(base),
         };
         let background = Background::of(&snapshot);

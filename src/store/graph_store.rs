@@ -173,7 +173,7 @@ impl GraphStore {
 
     /// Removes the picture of a graph that is about to change, so that it neither comes back with an older
     /// store nor keeps what is taken out of this one.
-    pub(super) fn outdate(&self) {
+    pub fn outdate(&self) {
         if let Some(file) = &self.graph_file
             && self.has_graph_file.swap(false, Ordering::SeqCst)
         {

@@ -7,6 +7,8 @@
 //!
 //! Who asks how often something was shown has the kept files read once; from then on it is kept in memory.
 
+mod forget;
+
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -255,30 +257,41 @@ pub fn read_served(store: &Path, each: impl FnMut(ServedRecord)) -> Result<(), S
 }
 
 fn read(folder: &Path, mut each: impl FnMut(ServedRecord)) -> Result<(), StoreError> {
-    let error = |path: &Path, source| StoreError::Io { path: path.to_owned(), source };
-    let paths = match files(folder) {
-        Ok(paths) => paths,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(error(folder, source)),
-    };
-    for path in paths {
-        let mut lines = BufReader::new(File::open(&path).map_err(|source| error(&path, source))?);
-        let (mut line, mut number) = (Vec::new(), 0);
-        loop {
-            line.clear();
-            lines.read_until(b'\n', &mut line).map_err(|source| error(&path, source))?;
-            if line.pop() != Some(b'\n') {
-                break;
-            }
-            number += 1;
-            let record = serde_json::from_slice(&line).map_err(|problem| {
-                let message = format!("line {number} is no record: {problem}; take it out");
-                error(&path, std::io::Error::new(std::io::ErrorKind::InvalidData, message))
-            })?;
-            each(record);
-        }
+    for path in files_of(folder)? {
+        read_file(&path, |_, record| each(record))?;
     }
     Ok(())
+}
+
+fn io(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io { path: path.to_owned(), source }
+}
+
+/// The files of days, ascending; none where there is no folder.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    match files(folder) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found.map_err(|source| io(folder, source)),
+    }
+}
+
+/// Each whole line of a file, without its end, and what it says.
+fn read_file(path: &Path, mut each: impl FnMut(&[u8], ServedRecord)) -> Result<(), StoreError> {
+    let mut lines = BufReader::new(File::open(path).map_err(|source| io(path, source))?);
+    let (mut line, mut number) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        lines.read_until(b'\n', &mut line).map_err(|source| io(path, source))?;
+        if line.pop() != Some(b'\n') {
+            return Ok(());
+        }
+        number += 1;
+        let record = serde_json::from_slice(&line).map_err(|problem| {
+            let message = format!("line {number} is no record: {problem}; take it out");
+            io(path, std::io::Error::new(std::io::ErrorKind::InvalidData, message))
+        })?;
+        each(&line, record);
+    }
 }
 
 /// The files of days, ascending.

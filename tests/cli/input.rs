@@ -200,7 +200,6 @@ fn a_schema_is_read_or_refused() {
 fn what_is_not_there_is_told() {
     let folder = Folder::with_store();
     folder.refuses("query interests --store store --user nobody", 1, "unknown user `nobody`");
-    folder.refuses("query recommend --store store --user nobody", 1, "unknown user `nobody`");
     folder.refuses("query similar --store store --from item:none", 1, "unknown item `none`");
     let line = "query paths --store store --from user:alice --to item:none";
     folder.refuses(line, 1, "unknown item `none`");

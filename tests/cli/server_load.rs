@@ -345,3 +345,57 @@ fn what_a_server_cannot_be_asked_is_refused() {
     folder.refuses(load, 1, "no server answers at 127.0.0.1:1");
     folder.refuses("load --server 127.0.0.1:1 --events none.csv", 1, "none.csv");
 }
+
+#[test]
+fn a_server_answers_every_question_as_the_store_does() {
+    let folder = Folder::new();
+    folder.check(&format!("load --store served {} --extractor off", tiny_files()), 0);
+    let questions = [
+        "rank --user alice --candidates item:boots-quest-4 item:kettle-titanium item:x",
+        "frequently-with --items item:云尚2 --min-users 1",
+        "trending --window-days 60",
+        "rules --min-support 0.1 --k 5",
+        "rules --min-support 0.05 --baskets session --gap-minutes 90 --max-items 2",
+        "audience --of entity:brand:sony --k 2",
+        "similar --from item:wh-1000xm5 --k 4",
+        "similar --from item:wh-1000xm5 --method embedding --k 4",
+        "recommend --items wh-1000xm5,x",
+        "recommend --user nobody",
+    ];
+    let ask = |whom: &str| -> Vec<Value> {
+        let answer = |question| folder.json(&format!("query {question} {whom} --output json"));
+        questions.into_iter().map(answer).collect()
+    };
+    let of_store = ask("--store served");
+    let server = Server::on(&folder, "served", "off", "127.0.0.1:0");
+    let told = ask(&format!("--server {}", server.address));
+    for ((told, mut found), question) in told.into_iter().zip(of_store).zip(questions) {
+        if let Some(answer) = found.as_object_mut() {
+            // A server does not tell of which time it answers.
+            answer.remove("as_of");
+        }
+        assert_eq!(told, found, "{question}");
+    }
+}
+
+#[test]
+fn a_server_forgets_who_is_erased() {
+    let folder = Folder::new();
+    folder.check(&format!("load --store served {} --extractor off", tiny_files()), 0);
+    let mut server = Server::on(&folder, "served", "off", "127.0.0.1:0");
+    let whom = format!("--server {} --output json", server.address);
+    let ask = format!("query recommend {whom} --user chen");
+    assert_eq!(folder.json(&format!("{ask} --shown")).get("fallback"), None);
+    let erase = format!("erase {whom} --user chen");
+    let counted = folder.json(&format!("{erase} --dry-run"));
+    assert_eq!((&counted["events"], &counted["served"]), (&4.into(), &1.into()), "{counted}");
+    assert_eq!(folder.json(&erase), counted);
+    assert_eq!(folder.json(&ask)["fallback"], "UNKNOWN_USER");
+    assert_eq!(folder.json(&erase)["events"], 0);
+    server.kill();
+    folder.check("verify --store served", 0);
+    assert_eq!(
+        folder.json("query recommend --store served --user chen --output json")["fallback"],
+        "UNKNOWN_USER"
+    );
+}

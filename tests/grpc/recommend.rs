@@ -2,7 +2,8 @@
 
 use predilect::rpc::proto::{
     Arm, Experiment, FindAudienceRequest, FrequencyCap, FrequentlyWithRequest, NodeKind,
-    RankRequest, RecommendRequest, RecommendResponse, TrendingRequest,
+    RankRequest, RecommendRequest, RecommendResponse, SessionEvent, SimilarNode,
+    SimilarNodesRequest, TrendingRequest,
 };
 use tonic::Code;
 
@@ -112,4 +113,54 @@ fn questions_about_everybody_are_answered() {
     let found = server.ok(server.recommend().find_audience(request));
     assert_eq!(found.reach, found.members.len() as u64);
     assert!(found.members.iter().any(|member| member.user == "zoë"));
+}
+
+#[test]
+fn a_session_is_answered_over_the_wire_as_without() {
+    let server = Server::tiny();
+    let event = |id: &str| SessionEvent {
+        target: Some(node(NodeKind::Item, id)),
+        ..SessionEvent::default()
+    };
+    let request = RecommendRequest {
+        session: vec![event("wh-1000xm5"), event("nothing")],
+        method: "item_item".to_owned(),
+        ..RecommendRequest::default()
+    };
+    let found = server.ok(server.recommend().recommend(request.clone()));
+    assert_eq!((found.missing_ids, found.fallback.as_str()), (vec!["nothing".to_owned()], ""));
+    assert_eq!(found.results[0].because[0].target, Some(node(NodeKind::Item, "wh-1000xm5")));
+    assert_eq!(found.recommendation_id.len(), 32);
+    let found = server.ok(server.recommend().recommend(ask("nobody")));
+    assert_eq!((found.fallback.as_str(), found.method.as_str()), ("UNKNOWN_USER", "popular"));
+    assert!(!found.results.is_empty());
+    let refused = |request: RecommendRequest, expected: &str| {
+        let status = server.refused(server.recommend().recommend(request));
+        assert_eq!((status.code(), field(&status).as_str()), (Code::InvalidArgument, expected));
+    };
+    refused(RecommendRequest::default(), "user");
+    let mut bad = request.clone();
+    bad.session[1].action = "flown".to_owned();
+    refused(bad, "session[1].action");
+    let mut bad = request.clone();
+    bad.session[0].target = None;
+    refused(bad, "session[0].target");
+    let window = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
+    refused(RecommendRequest { cap: Some(FrequencyCap { times: 1, window }), ..request }, "cap");
+}
+
+#[test]
+fn nodes_are_alike_by_their_rows_too() {
+    let server = Server::tiny();
+    let request = |method: &str| SimilarNodesRequest {
+        node: Some(node(NodeKind::Item, "wh-1000xm5")),
+        method: method.to_owned(),
+        ..SimilarNodesRequest::default()
+    };
+    let found = server.ok(server.recommend().similar_nodes(request("embedding"))).results;
+    assert!(!found.is_empty() && found.iter().all(|near| near.score <= 1.000_001));
+    let kinds = |near: &SimilarNode| near.node.clone().unwrap().kind();
+    assert!(found.iter().all(|near| kinds(near) == NodeKind::Item));
+    let status = server.refused(server.recommend().similar_nodes(request("telepathy")));
+    assert_eq!(field(&status), "method");
 }

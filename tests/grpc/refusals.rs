@@ -167,7 +167,7 @@ fn every_bad_field_of_the_graph_calls_is_named() {
     ask("max_hops", FindPathsRequest { max_hops: -1, ..paths() });
     ask("max_hops", FindPathsRequest { max_hops: 9, ..paths() });
     ask("page_size", FindPathsRequest { page_size: -1, ..paths() });
-    let similar = |page_size| SimilarNodesRequest { node: good(), page_size, read: None };
+    let similar = |page_size| SimilarNodesRequest { node: good(), page_size, ..Default::default() };
     check(&server.refused(server.recommend().similar_nodes(similar(-1))), "page_size");
 }
 
@@ -205,8 +205,6 @@ fn unknown_users_and_nodes_are_not_found() {
     let user = "nobody".to_owned();
     let request = GetInterestsRequest { user: user.clone(), ..interests() };
     check_unknown(&server.refused(server.interest().get_interests(request)), "user", "nobody");
-    let request = RecommendRequest { user: user.clone(), ..Default::default() };
-    check_unknown(&server.refused(server.recommend().recommend(request)), "user", "nobody");
     let explain = |user: &str, entity: &str| ExplainInterestRequest {
         user: user.to_owned(),
         entity: entity.to_owned(),

@@ -13,7 +13,7 @@ use crate::cli::stopwatch::{Stopwatch, peak_mib};
 use crate::cli::{ExitCode, Output, OutputArg, parse_time, write_json};
 use crate::evaluate::recommend::{
     Behaviors, Clicks, CrossDomain, EvaluateError, Layout, LeaveOneOut, Split, Task, best_among,
-    evaluate, explained, tune,
+    explained, measure, rank, tune,
 };
 use crate::model::{self, Entry, Model, Params};
 use crate::schema::Timestamp;
@@ -23,8 +23,11 @@ const FLOORS: &[&str] = &["popular", "item_cosine", "rp3beta", "ease"];
 
 /// Methods that are measured once more without a part of theirs: the method, the knob that leaves the
 /// part out when it is 0, and the name of the row.
-const ABLATIONS: &[(&str, &str, &str)] =
-    &[("fused", "behavior", "text only"), ("fused", "text", "behavior only")];
+const ABLATIONS: &[(&str, &str, &str)] = &[
+    ("fused", "behavior", "text only"),
+    ("fused", "text", "behavior only"),
+    ("fused", "epochs", "squares only"),
+];
 
 /// The method that tunes the others and adds up the best.
 const BEST: &str = "best";
@@ -103,7 +106,7 @@ pub(crate) struct Args {
     /// The method, or `best`: those that apply, tuned and added up
     #[arg(long, default_value = BEST, value_name = "NAME")]
     method: String,
-    /// Methods that `best` may use, by commas; all when nothing is said
+    /// Methods that `best` may use, by commas; all when nothing is said, but networks only on small data
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     among: Vec<String>,
     /// A parameter of the method
@@ -268,7 +271,9 @@ impl Args {
         if task.training.side.friends.is_some() && self.protocol == Protocol::Split && !none {
             let mut task = task.clone();
             task.training.side.friends = None;
-            rows.push(Row { name: "without friends".to_owned(), ..self.measure(&task)? });
+            // A method that is nothing without friends has no such row.
+            let row = self.measure(&task).ok();
+            rows.extend(row.map(|row| Row { name: "without friends".to_owned(), ..row }));
         }
         for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
             let entry = model::by_name(name)?;
@@ -378,8 +383,9 @@ impl Args {
         fit_s: (f64, Option<f64>),
     ) -> Row {
         let watch = Stopwatch::start();
-        let metrics = evaluate(model, task, self.k);
+        let rankings = rank(model, task, self.k);
         let rank_s = watch.stop();
+        let metrics = measure(task, rankings, self.k);
         let explained = explained(model, task, self.k);
         Row { name: name.to_owned(), params, metrics, explained, fit_s, rank_s }
     }

@@ -103,7 +103,7 @@ fn parse_window(text: &str) -> Result<f64, String> {
 }
 
 /// Says which ids are unknown.
-fn tell_missing(missing: &[String]) {
+pub(super) fn tell_missing(missing: &[String]) {
     if !missing.is_empty() {
         note(&format!("the graph does not have {}", missing.join(", ")));
     }
@@ -118,9 +118,9 @@ struct Answer<T> {
 
 impl Rank {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let (moment, engine) = (self.asked.moment(&self.about), self.asked.engine()?);
-        let found = engine.rank(&self.about.user, &moment, &self.method, &self.candidates)?;
-        let (_, results, missing_ids) = found;
+        let (moment, source) = (self.asked.moment(&self.about), self.asked.source()?);
+        let found = source.rank(&self.about.user, &moment, &self.method, &self.candidates)?;
+        let (results, missing_ids) = found;
         if self.asked.json() {
             return write_json(out, &Answer { results, missing_ids });
         }
@@ -144,9 +144,9 @@ impl Rank {
 
 impl FrequentlyWith {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let (engine, as_of) = (self.asked.engine()?, self.asked.as_of);
-        let found = engine.frequently_with(&self.items, as_of, self.min_users, self.k)?;
-        let (_, results, missing_ids) = found;
+        let (source, as_of) = (self.asked.source()?, self.asked.as_of);
+        let found = source.frequently_with(&self.items, as_of, self.min_users, self.k)?;
+        let (results, missing_ids) = found;
         if self.asked.json() {
             return write_json(out, &Answer { results, missing_ids });
         }
@@ -173,8 +173,8 @@ impl FrequentlyWith {
 impl Trending {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let kind = NodeKind::parse(&self.kind).unwrap_or(NodeKind::Item);
-        let engine = self.asked.engine()?;
-        let (_, found) = engine.trending(kind, self.asked.as_of, self.window_days, self.k)?;
+        let source = self.asked.source()?;
+        let found = source.trending(kind, self.asked.as_of, self.window_days, self.k)?;
         if self.asked.json() {
             return write_json(out, &found);
         }
@@ -198,8 +198,8 @@ impl Trending {
 
 impl Audience {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let engine = self.asked.engine()?;
-        let (_, found) = engine.audience(&self.of, &self.filter, self.asked.as_of, self.k)?;
+        let source = self.asked.source()?;
+        let found = source.audience(&self.of, &self.filter, self.asked.as_of, self.k)?;
         if self.asked.json() {
             return write_json(out, &found);
         }

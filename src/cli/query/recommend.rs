@@ -5,9 +5,11 @@ use std::io::Write;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 
-use super::super::{answer, write_json};
-use super::{AboutUser, Asked};
-use crate::engine::ServeRequest;
+use super::super::{answer, parse_user, write_json};
+use super::Asked;
+use super::crowd::tell_missing;
+use crate::engine::{Moment, ServeRequest, SessionEvent};
+use crate::event::NodeKey;
 use crate::recommend::{Arm, Cap, Policy, RECOMMENDERS, RecommendParams, RuleParams};
 use crate::schema::{NodeKind, Timestamp};
 
@@ -28,15 +30,36 @@ enum Explorer {
 A filter compares `kind`, `id`, `label` and types of entities: category:headphones AND NOT brand = sony.
 With --shown the answer is written down, for caps and for `replay`.
 
+--items are what a session of somebody who need not be known has touched, oldest first; with --user, they
+come after what the user did. Nothing of them is stored. Who has done nothing that the graph knows is shown
+what everybody cares for, and the answer says why.
+
 Example:
   predilect query recommend --store graph --user alice --k 5 --output json
   predilect query recommend --store graph --user alice --filter 'NOT brand = sony' --diversity 0.3
-  predilect query recommend --store graph --user alice --exploration 0.1 --cap 3 --shown")]
+  predilect query recommend --store graph --user alice --exploration 0.1 --cap 3 --shown
+  predilect query recommend --store graph --items wh-1000xm5,qc-ultra")]
 pub(super) struct Recommend {
     #[command(flatten)]
     asked: Asked,
-    #[command(flatten)]
-    about: AboutUser,
+    /// The user
+    #[arg(long, value_name = "ID", required_unless_present = "items", value_parser = parse_user)]
+    user: Option<NodeKey>,
+    /// What the session has touched: ids of items, or KIND:ID
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "ID", value_parser = parse_item)]
+    items: Vec<NodeKey>,
+    /// What it did to them [default: the weakest action, such as a view]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        requires = "items",
+        value_name = "NAME"
+    )]
+    items_action: String,
+    /// Answer as if these events weighed nothing; `session#1` is the first of --items
+    #[arg(long, num_args = 1.., value_name = "EVENT_ID")]
+    mask: Vec<String>,
     /// How to choose
     #[arg(long, default_value = RECOMMENDERS[0].name, value_name = "NAME", value_parser = methods(),
           help = method_help())]
@@ -102,6 +125,13 @@ fn method_help() -> String {
     format!("How to choose ({})", known.collect::<Vec<_>>().join("; "))
 }
 
+/// Reads `KIND:ID`, or the id of an item.
+fn parse_item(text: &str) -> Result<NodeKey, String> {
+    let kind = text.split_once(':').and_then(|(kind, id)| Some((NodeKind::parse(kind)?, id)));
+    let (kind, id) = kind.unwrap_or((NodeKind::Item, text));
+    NodeKey::new(kind, id).map_err(|error| error.to_string())
+}
+
 /// Reads `NAME:SHARE:METHOD`.
 fn parse_arm(text: &str) -> Result<Arm, String> {
     let parts: Vec<&str> = text.split(':').collect();
@@ -114,13 +144,19 @@ fn parse_arm(text: &str) -> Result<Arm, String> {
 
 impl Recommend {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        let moment = self.asked.moment(&self.about);
-        let found = self.asked.source()?.recommend(&self.about.user, &moment, &self.request())?;
+        let masked = self.mask.iter().cloned().collect();
+        let moment = Moment { as_of: self.asked.as_of, masked };
+        let source = self.asked.source()?;
+        let found = source.recommend(self.user.as_ref(), &moment, &self.request())?;
         if self.asked.json() {
-            write_json(out, &found)
-        } else {
-            answer::recommendations(out, &found)
+            return write_json(out, &found);
         }
+        tell_missing(&found.missing_ids);
+        answer::recommendations(out, &found)
+    }
+
+    fn event(&self, target: &NodeKey) -> SessionEvent {
+        SessionEvent { target: target.clone(), action: self.items_action.clone(), at: None }
     }
 
     fn request(&self) -> ServeRequest {
@@ -130,6 +166,7 @@ impl Recommend {
                 kinds: self.types.iter().filter_map(|kind| NodeKind::parse(kind)).collect(),
                 k: self.k,
             },
+            session: self.items.iter().map(|target| self.event(target)).collect(),
             rules: RuleParams {
                 filter: self.filter.clone(),
                 source: self.source_domain.clone(),

@@ -1,17 +1,18 @@
 //! `predilect train embedding`: a row of numbers for every node of a graph.
 
+mod kept;
+
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::{bail, ensure};
 use serde_json::json;
 
 use super::super::graph_file::{EdgeFormat, NamedGraph, edges};
 use super::super::stopwatch::{Stopwatch, peak_mib};
 use super::super::{ExitCode, Output, OutputArg, note, write_json};
-use crate::embed::{self, EmbeddingTable, Progress};
+use crate::embed::{self, Course, EmbeddingTable, Progress};
 use crate::engine::Engine;
-use crate::graph::NodeIndex;
 
 /// Learn a row of numbers for every node, near those of related nodes
 #[derive(clap::Args)]
@@ -41,9 +42,11 @@ pub(super) struct Args {
     /// Threads; they change the time and no byte [default: one a processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Folder to write the rows to
-    #[arg(long, value_name = "DIR")]
-    dest: PathBuf,
+    /// Folder to write the rows to; those of a store are kept beside it as the next version without one
+    #[arg(long, value_name = "DIR", required_unless_present = "store")]
+    dest: Option<PathBuf>,
+    #[command(flatten)]
+    course: kept::CourseArgs,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -51,7 +54,10 @@ pub(super) struct Args {
 fn models() -> String {
     let mut text = "\
 Edges count both ways. The same edges, parameters and seed give the same bytes at any number of
-threads. Progress goes to stderr.
+threads, and so does a training that is ended and goes on with --resume. Progress goes to stderr.
+
+Rows of a store are a version of its embedding: `predilect embedding` lists and compares versions,
+and `--method embedding` of `predilect query recommend` and `similar` answers by the last one.
 
 Models and their parameters:
 "
@@ -66,7 +72,9 @@ Models and their parameters:
         "\
 \nExample:
   predilect train embedding --edges edges.txt --model node2vec --param p=0.5 --dim 64 --dest vectors
-  predilect evaluate embedding --embedding vectors --labels labels.txt",
+  predilect evaluate embedding --embedding vectors --labels labels.txt
+  predilect train embedding --store graph --dim 64
+  predilect train embedding --store graph --dim 64 --warm-start --checkpoint steps --resume",
     );
     text
 }
@@ -84,24 +92,28 @@ impl Args {
         for (name, value) in &self.param {
             entry.set(&mut params, name, *value)?;
         }
+        let dest = match (&self.store, &self.dest) {
+            (Some(store), None) => return self.keep(store, entry, params, out),
+            (None, None) => bail!("give --dest, a folder to write the rows to"),
+            (_, Some(dest)) => dest,
+        };
+        ensure!(!self.course.warm_start, "--warm-start is of a store's versions: leave --dest out");
         let NamedGraph { names, graph } = match &self.store {
             Some(store) => of_store(store)?,
             None => edges(&self.edges, self.format)?,
         };
         note(&format!("{} nodes, {} edges", names.len(), graph.edge_count()));
         let watch = Stopwatch::start();
-        let mut told = 0;
-        let mut tell = |Progress { done, of }: Progress| {
-            if done * 10 / of.max(1) > told {
-                told = done * 10 / of.max(1);
-                note(&format!("{}: {done} of {of} steps", entry.name));
-            }
-        };
-        let values = entry.train_on(self.threads.map(usize::from), &graph, &params, &mut tell)?;
+        let checkpoint = self.course.checkpoint();
+        let course = Course { start: None, checkpoint: checkpoint.clone() };
+        let mut tell = tell(entry.name);
+        let n_threads = self.threads.map(usize::from);
+        let values = entry.train_by(n_threads, &graph, &params, &course, &mut tell)?;
         let (wall_s, cpu_s) = watch.stop();
         let n_nodes = names.len();
         let table = EmbeddingTable::new(entry.name, &params, names, values)?;
-        let path = table.save(&self.dest)?;
+        let path = table.save(dest)?;
+        checkpoint.map_or(Ok(()), |checkpoint| checkpoint.remove())?;
         match self.output.output {
             Output::Json => write_json(
                 out,
@@ -124,16 +136,22 @@ impl Args {
     }
 }
 
+/// Says every tenth of the steps how far a training is.
+fn tell(model: &'static str) -> impl FnMut(Progress) + Send {
+    let mut told = 0;
+    move |Progress { done, of }: Progress| {
+        if done * 10 / of.max(1) > told {
+            told = done * 10 / of.max(1);
+            note(&format!("{model}: {done} of {of} steps"));
+        }
+    }
+}
+
 /// The graph of a store; a node's name is its kind and id, such as `item:dune`.
 fn of_store(store: &std::path::Path) -> anyhow::Result<NamedGraph> {
     let engine = Engine::open(store, false, None, None)?;
     let snapshot = engine.snapshot();
     let graph = snapshot.graph().base().as_ref().clone();
     ensure!(graph.node_count() > 0, "the store has no graph; load events first");
-    let name = |node: usize| {
-        let name = snapshot.names().get(NodeIndex::new(node)).context("a node without a name")?;
-        Ok(format!("{}:{}", name.key.kind, name.key.name))
-    };
-    let names = (0..graph.node_count()).map(name).collect::<anyhow::Result<_>>()?;
-    Ok(NamedGraph { names, graph })
+    Ok(NamedGraph { names: snapshot.row_names(), graph })
 }

@@ -45,6 +45,7 @@ fn in_memory(n_users: usize, n_items: usize) -> Engine {
 fn request(k: usize, now: Timestamp) -> ServeRequest {
     ServeRequest {
         params: RecommendParams { method: "popular".to_owned(), kinds: vec![NodeKind::Item], k },
+        session: Vec::new(),
         rules: RuleParams::default(),
         experiment: None,
         request_id: String::new(),
@@ -55,7 +56,7 @@ fn request(k: usize, now: Timestamp) -> ServeRequest {
 
 fn serve(engine: &Engine, user: usize, request: &ServeRequest) -> Served {
     let user = key(NodeKind::User, &format!("u{user}"));
-    engine.serve(&user, &Moment::default(), request).unwrap()
+    engine.serve(Some(&user), &Moment::default(), request).unwrap()
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn an_answer_is_written_down_as_it_was_given() {
     assert_eq!(preview.answer, first.answer, "the same request draws the same");
     assert_eq!(preview.recommendation_id, "");
     let past = Moment { as_of: Some(day(19_000)), ..Moment::default() };
-    let past = engine.serve(&key(NodeKind::User, "u1"), &past, &asked).unwrap();
+    let past = engine.serve(Some(&key(NodeKind::User, "u1")), &past, &asked).unwrap();
     assert_eq!(past.recommendation_id, "");
     let mut records = Vec::new();
     read_served(&folder.path().join("store"), |record| records.push(record)).unwrap();

@@ -31,7 +31,7 @@ pub use cross_domain::CrossDomain;
 pub use files::Ids;
 pub use metric::{Cold, Metrics, Summary};
 pub use protocol::{Behaviors, Layout, LeaveOneOut, Split};
-pub use rank::{evaluate, explained};
+pub use rank::{evaluate, explained, measure, rank};
 pub use task::{Case, Holdout, Pool, Task};
 pub use temporal::Temporal;
 pub use tune::{Tuned, tune};

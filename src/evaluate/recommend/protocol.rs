@@ -106,6 +106,7 @@ impl Split {
         }
         let texts = ItemTexts::numbered(self.items.as_deref(), &mut items)?;
         let interactions = Interactions::new(users.len(), items.len(), acts);
+        cases.iter_mut().for_each(|case| leave_out_done(case, &interactions));
         let mut training = Training::plain(interactions, false);
         if let Some(path) = &self.attributes {
             training.side.attributes = Some(attributes(path, &items)?);
@@ -116,6 +117,17 @@ impl Split {
         }
         Ok(Task { training, cases, holdout })
     }
+}
+
+/// What a user did is not ranked, in a file's negatives either: some files drew theirs from all items, and
+/// the published tables leave these out.
+fn leave_out_done(case: &mut Case, interactions: &Interactions) {
+    let (Some(user), Pool::Given(pool)) = (case.user, &mut case.pool) else { return };
+    let acts = interactions.of(user);
+    let relevant = &case.relevant;
+    pool.retain(|item| {
+        relevant.binary_search(item).is_ok() || acts.iter().all(|act| act.item != *item)
+    });
 }
 
 /// What a line says.
@@ -349,4 +361,28 @@ fn attributes(path: &Path, items: &Ids) -> Result<Sparse, EvaluateError> {
         }
     }
     Ok(Sparse::from_cells(items.len(), names.len(), cells).mapped(|_, _, value| value.min(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negatives_that_the_user_did_are_not_ranked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let split = Split {
+            train: file("train.tsv", "0\t10\n0\t11\n1\t12\n"),
+            test: file("test.tsv", "0\t13\t11 12 14\n"),
+            ..Split::default()
+        };
+        let task = split.read().unwrap();
+        // Numbers follow the files: 10, 11, 12, then 13, 14.
+        assert_eq!(task.cases[0].pool, Pool::Given(vec![2, 3, 4]));
+        assert_eq!(task.holdout, Holdout::Among(3));
+    }
 }

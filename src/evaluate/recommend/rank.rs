@@ -4,32 +4,58 @@ use rayon::prelude::*;
 
 use super::metric::{Cold, Metrics};
 use super::task::{Case, Pool, Task};
-use crate::model::{Model, Parts, Query, distinct};
+use crate::model::{Model, Parts, Wanted, distinct, every_score};
 
-/// Cases that are scored at once.
-const AT_ONCE: usize = 16;
+/// Cases that a model is asked about together.
+const GROUP: usize = 128;
 
 /// Ranks the items of every case by `model` and measures the first `k`.
 pub fn evaluate(model: &dyn Model, task: &Task, k: usize) -> Metrics {
-    let n_items = task.training.interactions.n_items();
-    let rankings: Vec<(Vec<(u32, bool)>, usize)> = task
-        .cases
-        .par_chunks(AT_ONCE)
-        .flat_map_iter(|cases| {
-            let queries: Vec<Query<'_>> = cases.iter().map(|case| task.query(case)).collect();
-            let mut scores = vec![0.0; cases.len() * n_items];
-            model.score_all(&queries, &mut scores);
-            let ranked = cases.iter().enumerate().map(|(at, case)| {
-                let scores = &mut scores[at * n_items..][..n_items];
-                let hit = |item: u32| (item, case.relevant.binary_search(&item).is_ok());
-                (first(task, case, scores, k).into_iter().map(hit).collect(), case.relevant.len())
-            });
-            ranked.collect::<Vec<_>>()
+    measure(task, rank(model, task, k), k)
+}
+
+/// Measures the first `k` items of a ranking for each case.
+pub fn measure(task: &Task, rankings: Vec<Vec<u32>>, k: usize) -> Metrics {
+    let rankings: Vec<(Vec<(u32, bool)>, usize)> = rankings
+        .into_iter()
+        .zip(&task.cases)
+        .map(|(items, case)| {
+            let hit = |item: u32| (item, case.relevant.binary_search(&item).is_ok());
+            (items.into_iter().map(hit).collect(), case.relevant.len())
         })
         .collect();
     let counts = task.training.matrix().column_sums();
     let metrics = Metrics::of(&rankings, k, &counts, task.training.interactions.n_users());
     Metrics { cold: cold(task, &rankings, k, &counts), ..metrics }
+}
+
+/// The `k` items of every case that `model` ranks first, best first, ties by the lower number.
+pub fn rank(model: &dyn Model, task: &Task, k: usize) -> Vec<Vec<u32>> {
+    let n_items = task.training.interactions.n_items();
+    let groups = task.cases.par_chunks(GROUP).map(|cases| {
+        if cases.iter().any(|case| matches!(case.pool, Pool::Given(_))) {
+            let queries = cases.iter().map(|case| task.query(case));
+            let of = |(case, mut scores): (&Case, Vec<f32>)| first(task, case, &mut scores, k);
+            return cases.iter().zip(every_score(model, queries, n_items)).map(of).collect();
+        }
+        let wanted: Vec<Wanted<'_>> = cases.iter().map(|case| wanted(task, case)).collect();
+        model.greatest(&wanted, n_items, k)
+    });
+    groups.collect::<Vec<Vec<_>>>().into_iter().flatten().collect()
+}
+
+/// What of all items a case ranks.
+fn wanted<'a>(task: &'a Task, case: &'a Case) -> Wanted<'a> {
+    let query = task.query(case);
+    let n_items = task.training.interactions.n_items();
+    let done = query.acts.iter().filter(|act| act.behavior == task.training.target);
+    match case.pool {
+        Pool::All | Pool::Given(_) => Wanted { query, hidden: Vec::new(), end: n_items },
+        Pool::Unseen => Wanted { query, hidden: done.map(|act| act.item).collect(), end: n_items },
+        Pool::Below(end) => {
+            Wanted { query, hidden: done.map(|act| act.item).collect(), end: end as usize }
+        }
+    }
 }
 
 /// How well items without any act are found.

@@ -3,7 +3,7 @@
 use super::EvaluateError;
 use super::rank::evaluate;
 use super::task::Task;
-use crate::model::{Entry, Model, Params};
+use crate::model::{Entry, HALF_LIFE, Model, Params};
 
 /// What a search found.
 pub struct Tuned {
@@ -64,7 +64,8 @@ pub(super) fn search(
     seed: u64,
 ) -> Result<Tuned, EvaluateError> {
     let mut tuned = start;
-    for knob in entry.knobs {
+    let timed = validations.iter().any(|validation| validation.training.timed);
+    for knob in entry.knobs.iter().filter(|knob| timed || knob.name != HALF_LIFE) {
         let current = tuned.params.get(knob.name);
         for value in knob.grid.iter().copied().filter(|value| *value != current) {
             let params = tuned.params.with(knob.name, value);

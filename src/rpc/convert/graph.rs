@@ -1,11 +1,12 @@
 //! Edges, paths and counts.
 
 use super::{key_from, key_to, time_to};
+use crate::engine::Erased;
 use crate::explain::{Route, Step, Stop};
 use crate::rpc::{RpcError, proto};
 use crate::schema::Timestamp;
 use crate::snapshot::Name;
-use crate::store::{Edge, Stats};
+use crate::store::{Edge, ErasedFacts, Stats};
 
 /// An edge between two nodes; `label` is what the far one is called.
 pub(in crate::rpc) fn edge_to(
@@ -85,4 +86,19 @@ pub(in crate::rpc) fn stats_from(answer: proto::GetStatsResponse) -> (Stats, usi
         content_hash: answer.content_hash,
     };
     (stats, answer.backlog as usize)
+}
+
+/// What erasing a user took away.
+pub(in crate::rpc) fn erased_to(erased: Erased) -> proto::EraseUserResponse {
+    let Erased { facts, served, rows } = erased;
+    let ErasedFacts { events, others, document, in_packed_rows } = facts;
+    proto::EraseUserResponse { events, others, document, in_packed_rows, served, rows }
+}
+
+/// What erasing a user took away.
+pub(in crate::rpc) fn erased_from(erased: proto::EraseUserResponse) -> Erased {
+    let proto::EraseUserResponse { events, others, document, in_packed_rows, served, rows } =
+        erased;
+    let facts = ErasedFacts { events, others, document, in_packed_rows };
+    Erased { facts, served, rows }
 }

@@ -15,15 +15,18 @@ use crate::event::NodeKey;
 use crate::explain::{Contribution, EventRef};
 use crate::schema::{NodeKind, Timestamp};
 
-pub(super) use crowd::{audience_to, together_to, trend_to};
+pub(super) use crowd::{
+    audience_from, audience_to, basket_rule_from, basket_rule_to, together_from, together_to,
+    trend_from, trend_to,
+};
 pub(super) use event::{document_from, document_to, event_from, event_to};
-pub(super) use graph::{edge_to, path_from, path_to, stats_from, stats_to};
+pub(super) use graph::{edge_to, erased_from, erased_to, path_from, path_to, stats_from, stats_to};
 pub(super) use interest::{
     explanation_from, explanation_to, interest_from, interest_to, moment_to,
 };
 pub(super) use link::{duplicates_from, duplicates_to, merge_from, merge_to};
 pub(super) use recommend::{
-    effect_from, effect_to, placed_from, placed_to, recommendation_from, serve_request_to,
+    days_to, effect_from, effect_to, placed_from, placed_to, recommendation_from, serve_request_to,
 };
 
 /// The kind of this number.
@@ -61,7 +64,7 @@ pub(super) fn key_to(key: &NodeKey) -> NodeRef {
 }
 
 /// The key of an answer's node.
-fn key_from(node: Option<NodeRef>, field: &'static str) -> Result<NodeKey, RpcError> {
+pub(super) fn key_from(node: Option<NodeRef>, field: &'static str) -> Result<NodeKey, RpcError> {
     let NodeRef { kind, id } = there(node, field)?;
     let kind = kind_from(kind)
         .ok_or_else(|| RpcError::Answer { field, found: format!("of the kind {kind}") })?;

@@ -1,7 +1,9 @@
 //! Recommendations and their reasons.
 
-use super::{contribution_from, contribution_to, key_from, kind_to, node_to, there};
-use crate::engine::ServeRequest;
+use super::{
+    contribution_from, contribution_to, key_from, key_to, kind_to, node_to, there, time_to,
+};
+use crate::engine::{ServeRequest, SessionEvent};
 use crate::graph::NodeIndex;
 use crate::recommend::{Arm, Because, Cap, Effect, Moved, Placed, Recommendation};
 use crate::rpc::{RpcError, proto};
@@ -71,14 +73,20 @@ pub(in crate::rpc) fn effect_from(effect: proto::RuleEffect) -> Effect {
 
 /// What a request asks for, as a message.
 pub(in crate::rpc) fn serve_request_to(
-    user: &str,
+    user: Option<&str>,
     request: &ServeRequest,
     read: proto::ReadOptions,
 ) -> proto::RecommendRequest {
-    let ServeRequest { params, rules, experiment, request_id, preview, now: _ } = request.clone();
+    let ServeRequest { params, session, rules, experiment, request_id, preview, now: _ } =
+        request.clone();
+    let session_to = |SessionEvent { target, action, at }: SessionEvent| proto::SessionEvent {
+        target: Some(key_to(&target)),
+        action,
+        event_time: at.map(time_to),
+    };
     let arm_to = |Arm { name, share, method }| proto::Arm { name, share, method };
     proto::RecommendRequest {
-        user: user.to_owned(),
+        user: user.unwrap_or_default().to_owned(),
         page_size: i32::try_from(params.k).unwrap_or(i32::MAX),
         method: params.method,
         kinds: params.kinds.into_iter().map(kind_to).collect(),
@@ -98,14 +106,20 @@ pub(in crate::rpc) fn serve_request_to(
             name,
             arms: arms.into_iter().map(arm_to).collect(),
         }),
+        session: session.into_iter().map(session_to).collect(),
     }
+}
+
+/// A time in days.
+pub(in crate::rpc) fn days_to(days: f64) -> prost_types::Duration {
+    let seconds = days * 86_400.0;
+    let nanos = ((seconds - seconds.floor()) * 1e9) as i32;
+    prost_types::Duration { seconds: seconds.floor() as i64, nanos }
 }
 
 fn cap_to(cap: Cap) -> proto::FrequencyCap {
     let Cap { times, window_days } = cap;
-    let seconds = window_days * 86_400.0;
-    let nanos = ((seconds - seconds.floor()) * 1e9) as i32;
-    let window = Some(prost_types::Duration { seconds: seconds.floor() as i64, nanos });
+    let window = Some(days_to(window_days));
     proto::FrequencyCap { times: u32::try_from(times).unwrap_or(u32::MAX), window }
 }
 

@@ -76,6 +76,7 @@ impl Snapshot {
             graph: Overlay::new(Arc::new(graph)),
             names: Names::new(ids, names, &view.merges()?),
             recipe: Arc::default(),
+            rows: Arc::default(),
             base: Arc::new(Base { nearest, ..base }),
         })
     }
@@ -122,6 +123,7 @@ impl Sections<'_> {
             background,
             nearest: HashMap::new(),
             fitted: OnceLock::new(),
+            embedded: OnceLock::new(),
         };
         Some((graph, base, ids, names))
     }

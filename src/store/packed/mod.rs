@@ -112,7 +112,7 @@ impl Numbers {
         Ok((!ids.is_empty()).then_some(Self(ids)))
     }
 
-    fn find(&self, id: NodeId) -> Option<u32> {
+    pub(super) fn find(&self, id: NodeId) -> Option<u32> {
         u32::try_from(self.0.binary_search(&id).ok()?).ok()
     }
 

@@ -1,5 +1,6 @@
 //! What was shown is known, whatever was torn and however old it is.
 
+use super::super::Pruned;
 use super::*;
 
 fn record(id: &str, user: &str, day: i64, items: &[&str]) -> ServedRecord {
@@ -108,4 +109,47 @@ fn without_a_folder_it_is_in_memory() {
     let mut log = ServedLog::new(None);
     log.append(&record("r1", "ann", 100, &["a"])).unwrap();
     assert_eq!(times(&mut log, "ann", "a", 100, 1), 1);
+}
+
+#[test]
+fn who_is_forgotten_is_in_no_line_and_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = ServedLog::new(Some(folder.path()));
+    for (id, user, day, items) in [
+        ("r1", "ann", 100, &["a"][..]),
+        ("r2", "bob", 100, &["a", "b"]),
+        ("r3", "ann", 101, &["b"]),
+        ("r4", "annabel", 101, &["b"]),
+    ] {
+        log.append(&record(id, user, day, items)).unwrap();
+    }
+    let mut about = record("r5", "bob", 101, &["ann"]);
+    about.items[0].kind = "user".to_owned();
+    log.append(&about).unwrap();
+    assert_eq!(times(&mut log, "ann", "a", 101, 30), 1);
+    assert_eq!(log.viewers(node(NodeKind::Item, "a")).unwrap().len(), 2);
+    assert_eq!(log.forget("ann", Pruned::Counted).unwrap(), 3);
+    assert_eq!(log.forget("ann", Pruned::Gone).unwrap(), 3);
+    assert_eq!(log.forget("ann", Pruned::Gone).unwrap(), 0);
+    let ids: Vec<String> = all(folder.path()).into_iter().map(|found| found.id).collect();
+    assert_eq!(ids, ["r2", "r4"]);
+    assert_eq!(times(&mut log, "ann", "a", 101, 30), 0);
+    assert_eq!(log.viewers(node(NodeKind::Item, "a")).unwrap().len(), 1);
+    for file in files(&folder.path().join("served")).unwrap() {
+        assert!(!fs::read_to_string(file).unwrap().contains("\"ann\""));
+    }
+    // It goes on being written, and a torn line of the one who is forgotten goes, too.
+    log.append(&record("r6", "bob", 101, &["a"])).unwrap();
+    drop(log);
+    let path = folder.path().join("served/1970-04-12.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.clone() + "{\"id\":\"r7\",\"user\":\"ann").unwrap();
+    assert_eq!(ServedLog::new(Some(folder.path())).forget("ann", Pruned::Gone).unwrap(), 0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+    let mut memory = ServedLog::new(None);
+    memory.append(&record("r1", "ann", 100, &["a"])).unwrap();
+    assert_eq!(
+        (memory.forget("ann", Pruned::Gone).unwrap(), times(&mut memory, "ann", "a", 100, 1)),
+        (1, 0)
+    );
 }

@@ -1,0 +1,140 @@
+//! Vectors one after the other, each in whole lines of the cache, and the sums over them that least
+//! squares need.
+#![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
+
+use rayon::prelude::*;
+
+use crate::embed::lanes::{Isa, LANES, Line, Work, run};
+
+/// Rows that a task goes over; sums over strips are added up in order, so threads change nothing.
+const STRIP: usize = 512;
+
+/// Rows of one length, each in lines with zeros at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rows {
+    width: usize,
+    lines: Vec<Line>,
+}
+
+impl Rows {
+    /// Zeros, `[n_rows, dim]`.
+    pub fn zeros(n_rows: usize, dim: usize) -> Self {
+        let width = dim.max(1).div_ceil(LANES);
+        Self { width, lines: vec![Line::ZERO; n_rows * width] }
+    }
+
+    /// Lines of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.lines.len() / self.width
+    }
+
+    /// A row.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &[Line] {
+        &self.lines[row * self.width..(row + 1) * self.width]
+    }
+
+    /// Runs of so many rows, to change in parallel.
+    pub fn par_strips_mut(
+        &mut self,
+        n_rows: usize,
+    ) -> impl IndexedParallelIterator<Item = &mut [Line]> {
+        self.lines.par_chunks_mut(n_rows * self.width)
+    }
+
+    /// The sum of all rows' outer products with themselves, times `scale`: a row of numbers for each
+    /// number of a row.
+    ///
+    /// # Complexity
+    /// * Time: **O(rows · dim²)**, one triangle of it.
+    pub fn gram(&self, scale: f32) -> Self {
+        let dim = self.width * LANES;
+        let strips: Vec<Vec<Line>> = self
+            .lines
+            .par_chunks(STRIP * self.width)
+            .map(|lines| run(Gram { lines, width: self.width }))
+            .collect();
+        let mut sum = Self::zeros(dim, dim);
+        for strip in strips {
+            for (sum, value) in sum.lines.iter_mut().zip(strip) {
+                sum.0.iter_mut().zip(value.0).for_each(|(sum, value)| *sum += value * scale);
+            }
+        }
+        for row in 0..dim {
+            for column in 0..row / LANES * LANES {
+                let value = sum.row(column)[row / LANES].0[row % LANES];
+                sum.lines[row * self.width + column / LANES].0[column % LANES] = value;
+            }
+        }
+        sum
+    }
+}
+
+/// Outer products of a strip's rows, added up: lines from that of the diagonal on.
+struct Gram<'a> {
+    lines: &'a [Line],
+    width: usize,
+}
+
+/// Numbers of a row that are multiplied with a line together.
+const TOGETHER: usize = 8;
+
+impl Work for Gram<'_> {
+    type Out = Vec<Line>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Vec<Line> {
+        let Self { lines, width } = self;
+        let mut sums = vec![Line::ZERO; width * LANES * width];
+        for first in (0..width * LANES).step_by(TOGETHER) {
+            for column in first / LANES..width {
+                let mut tile = [isa.splat(0.0); TOGETHER];
+                for row in lines.chunks_exact(width) {
+                    let right = isa.load(&row[column].0);
+                    let left = &row[first / LANES].0[first % LANES..][..TOGETHER];
+                    for (sum, left) in tile.iter_mut().zip(left) {
+                        *sum = isa.fma(isa.splat(*left), right, *sum);
+                    }
+                }
+                for (at, sum) in tile.into_iter().enumerate() {
+                    isa.store(sum, &mut sums[(first + at) * width + column].0);
+                }
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gram_matrix_is_that_of_the_definition() {
+        let value = |row: usize, at: usize| ((row * 7 + at * 13) % 11) as f32 * 0.1 - 0.5;
+        let (n, dim) = (700, 40);
+        let mut rows = Rows::zeros(n, dim);
+        rows.par_strips_mut(1).enumerate().for_each(|(row, lines)| {
+            for at in 0..dim {
+                lines[at / LANES].0[at % LANES] = value(row, at);
+            }
+        });
+        assert_eq!((rows.len(), rows.width()), (n, 3));
+        let gram = rows.gram(0.5);
+        for row in 0..48 {
+            for column in 0..48 {
+                let both = row < dim && column < dim;
+                let products = (0..n).map(|of| f64::from(value(of, row) * value(of, column)));
+                let expected = if both { products.sum::<f64>() * 0.5 } else { 0.0 };
+                let found = gram.row(row)[column / LANES].0[column % LANES];
+                assert!((f64::from(found) - expected).abs() < 1e-3, "{row} {column}");
+                assert_eq!(found, gram.row(column)[row / LANES].0[row % LANES]);
+            }
+        }
+    }
+}
