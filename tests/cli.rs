@@ -32,6 +32,8 @@ mod recommend;
 mod server_load;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/triples.rs"]
+mod triples;
 #[path = "cli/upkeep.rs"]
 mod upkeep;
 #[path = "cli/validate.rs"]

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use predilect::engine::{Baskets, Engine, Moment};
+use predilect::engine::{Baskets, Engine, Moment, ServeRequest, SessionEvent};
 use predilect::event::{NodeKey, RawEvent};
 use predilect::ingest::mutations;
 use predilect::recommend::{
-    Audience, BasketRuleParams, RECOMMENDERS, RecommendParams, Recommendation,
+    Audience, BasketRuleParams, RECOMMENDERS, RecommendParams, Recommendation, RuleParams,
 };
-use predilect::schema::NodeKind;
+use predilect::schema::{NodeKind, Timestamp};
 use predilect::store::{GraphStore, Memory};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -348,6 +348,49 @@ fn rules_are_those_of_looking_at_every_basket() {
                 .iter()
                 .filter(|rule| rule.confidence >= min_confidence && rule.lift >= min_lift);
             assert!(some.iter().eq(kept), "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_has_a_session_is_answered_by_its_items() {
+    let engine = engine(&events(0));
+    let target = |item: &str| SessionEvent {
+        target: key(NodeKind::Item, item),
+        action: String::new(),
+        at: None,
+    };
+    // Who the user follows is no matter of a session.
+    for entry in RECOMMENDERS.iter().filter(|entry| entry.name != "friends") {
+        let request = ServeRequest {
+            params: RecommendParams {
+                method: entry.name.to_owned(),
+                kinds: vec![NodeKind::Item],
+                k: 50,
+            },
+            session: vec![target("i3"), target("i7")],
+            rules: RuleParams::default(),
+            experiment: None,
+            request_id: String::new(),
+            preview: true,
+            now: Timestamp::MAX,
+        };
+        let served = engine.serve(None, &Moment::default(), &request).unwrap();
+        assert_eq!((served.method.as_str(), served.fallback), (entry.name, None));
+        let results = served.answer.results;
+        assert!(!results.is_empty(), "{}", entry.name);
+        for placed in results {
+            let found = placed.recommendation;
+            assert!(!["i3", "i7"].contains(&found.item.as_str()), "{}", entry.name);
+            let sum: f64 = found.contributions.iter().map(|part| part.value).sum();
+            assert!((sum - found.score).abs() < 1e-9 * found.score.max(1.0), "{}", entry.name);
+            let names = found.contributions.iter().filter_map(|part| part.event.as_ref());
+            for event in names {
+                assert!(["session#1", "session#2"].contains(&event.event_id.as_str()));
+            }
+            let is_named =
+                found.because.iter().all(|why| ["i3", "i7"].contains(&why.target.as_str()));
+            assert!(is_named && (entry.name == "popular" || !found.contributions.is_empty()));
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::snapshot::row_name;
 /// List and compare the versions of a store's embedding, and tell a node's row
 #[derive(clap::Args)]
 #[command(after_help = "\
-`predilect train embedding --store` keeps a version each time.
+`predilect train embedding --store` keeps a version each time, in a folder such as graph/embeddings/000001,
+which `predilect evaluate embedding --embedding` takes, too.
 
 Example:
   predilect embedding versions --store graph

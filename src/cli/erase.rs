@@ -60,6 +60,7 @@ impl Args {
         }
         Ok(ExitCode::Done)
     }
+
     fn erased(&self) -> anyhow::Result<Erased> {
         let store = match (&self.store, &self.server) {
             (_, Some(url)) => {

@@ -5,6 +5,7 @@ mod embedding;
 mod recommend;
 mod row;
 mod temporal;
+mod triples;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -34,6 +35,7 @@ enum What {
     Embedding(embedding::Args),
     Extract(ExtractArgs),
     Recommend(Box<recommend::Args>),
+    Triples(triples::Args),
 }
 
 impl Args {
@@ -45,6 +47,7 @@ impl Args {
                 listen_to_training();
                 args.run(out)
             }
+            What::Triples(args) => args.run(out),
         }
     }
 }

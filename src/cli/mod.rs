@@ -35,6 +35,7 @@ mod source;
 mod stats;
 mod stopwatch;
 mod train;
+mod triple_file;
 mod unload;
 mod validate;
 mod verify;

@@ -250,11 +250,11 @@ mod x86 {
 
         #[inline(always)]
         fn reaches(self, value: Self::V, bar: Self::V) -> u32 {
-            let bits = |half: usize| unsafe {
-                let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(value[half], bar[half]);
-                _mm256_movemask_ps(reached) as u32
-            };
-            bits(0) | bits(1) << 8
+            unsafe {
+                let low = _mm256_cmp_ps::<_CMP_GE_OQ>(value[0], bar[0]);
+                let high = _mm256_cmp_ps::<_CMP_GE_OQ>(value[1], bar[1]);
+                (_mm256_movemask_ps(low) | _mm256_movemask_ps(high) << 8) as u32
+            }
         }
 
         #[inline(always)]

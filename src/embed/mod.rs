@@ -1,13 +1,14 @@
 //! Graph embeddings: every node becomes a row of numbers that lies near those of related nodes.
 //!
-//! A method is a row of [`MODELS`] and a file. All of them are parallel and reproducible at once: the
-//! number of threads changes the time and no byte. For that, nodes are parted into a fixed number of
-//! blocks that threads own by turns, sums are added in a fixed order, and what is drawn depends on the
-//! seed and the place alone.
+//! A method is a row of [`MODELS`] and a file; those that tell relations apart are in [`triples`]. All of
+//! them are parallel and reproducible at once: the number of threads changes the time and no byte. For
+//! that, nodes are parted into a fixed number of blocks that threads own by turns, sums are added in a
+//! fixed order, and what is drawn depends on the seed and the place alone.
 
 mod change;
 mod checkpoint;
 mod deepwalk;
+pub(crate) mod greatest;
 mod judge;
 pub(crate) mod lanes;
 mod layout;
@@ -15,12 +16,14 @@ mod logistic;
 mod nearest;
 mod node2vec;
 mod noise;
+pub(crate) mod panels;
 mod prone;
 mod sgns;
 mod sigmoid;
 mod sparse;
 mod steps;
 mod table;
+pub mod triples;
 mod version;
 
 use std::collections::BTreeMap;
@@ -73,6 +76,20 @@ pub enum EmbedError {
         least: f64,
         /// The most that there may be.
         most: f64,
+    },
+    /// An odd number of dimensions, for a model of complex numbers.
+    #[error("dim is {dim}; {model} has complex numbers, so give an even number")]
+    Odd {
+        /// The model.
+        model: &'static str,
+        /// The number as it came.
+        dim: usize,
+    },
+    /// Rows of a model that has none.
+    #[error("{model} has no rows to write; choose a model that has, such as complex")]
+    NoRows {
+        /// The model.
+        model: &'static str,
     },
     /// A graph without edges.
     #[error("the graph has no edges, so there is nothing to learn from")]
@@ -181,13 +198,7 @@ impl Entry {
     /// # Errors
     /// [`EmbedError::UnknownKnob`], which lists the known ones, and [`EmbedError::Param`].
     pub fn set(&self, params: &mut Params, name: &str, value: f64) -> Result<(), EmbedError> {
-        let Some(knob) = self.knobs.iter().find(|knob| knob.name == name) else {
-            let known = self.knobs.iter().map(|knob| knob.name).collect::<Vec<_>>().join(", ");
-            return Err(EmbedError::UnknownKnob { model: self.name, name: name.to_owned(), known });
-        };
-        in_range(knob.name, value, knob.range)?;
-        params.values.insert(knob.name, value);
-        Ok(())
+        set_knob((self.name, self.knobs), params, name, value)
     }
 
     /// Trains the model on the edges of `graph`, both ways, on the threads of the current pool.
@@ -227,14 +238,38 @@ impl Entry {
         params: &Params,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Vec<f32>, EmbedError> {
-        match n_threads {
-            None => self.train(graph, params, progress),
-            Some(n) => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build()?;
-                pool.install(|| self.train(graph, params, progress))
-            }
-        }
+        on_threads(n_threads, || self.train(graph, params, progress))?
     }
+}
+
+/// Does some work on so many threads of its own, or on those of the current pool.
+///
+/// # Errors
+/// [`EmbedError::Threads`].
+pub fn on_threads<T: Send>(
+    n_threads: Option<usize>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, EmbedError> {
+    match n_threads {
+        None => Ok(work()),
+        Some(n) => Ok(rayon::ThreadPoolBuilder::new().num_threads(n).build()?.install(work)),
+    }
+}
+
+/// Sets the knob of this name, of those that a model has.
+fn set_knob(
+    (model, knobs): (&'static str, &'static [Knob]),
+    params: &mut Params,
+    name: &str,
+    value: f64,
+) -> Result<(), EmbedError> {
+    let Some(knob) = knobs.iter().find(|knob| knob.name == name) else {
+        let known = knobs.iter().map(|knob| knob.name).collect::<Vec<_>>().join(", ");
+        return Err(EmbedError::UnknownKnob { model, name: name.to_owned(), known });
+    };
+    in_range(knob.name, value, knob.range)?;
+    params.values.insert(knob.name, value);
+    Ok(())
 }
 
 fn in_range(name: &'static str, found: f64, (least, most): (f64, f64)) -> Result<(), EmbedError> {

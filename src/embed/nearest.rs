@@ -1,19 +1,17 @@
 //! The rows nearest to some vectors, by inner product, exactly.
-//!
-//! Every row is read once for a handful of queries, which halves, or better, what a query costs.
-#![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
-use super::lanes::{Isa, LANES, Work, blocks, prefetch, run};
+use super::greatest::Greatest;
+use super::lanes::{LANES, Line, lines};
+use super::panels::{Lookup, Panels, STRETCH};
 
-/// Queries that read a row together.
-const TOGETHER: usize = 4;
-/// Rows that one task goes over; fixed, and answers have one order, so threads change nothing.
-const STRIP: usize = 1 << 16;
+/// Queries that go over the rows together.
+const TOGETHER: usize = 64;
+/// Panels that one task goes over; fixed, and answers have one order, so threads change nothing.
+const STRIP: usize = STRETCH << 8;
 
 /// A row and how near it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,12 +37,11 @@ impl PartialOrd for Near {
     }
 }
 
-/// Rows to search, each padded to a multiple of sixteen.
+/// Rows to search.
 #[derive(Clone, Debug)]
 pub struct NearestRows {
     dim: usize,
-    width: usize,
-    values: Vec<f32>,
+    panels: Panels,
 }
 
 impl NearestRows {
@@ -54,13 +51,8 @@ impl NearestRows {
     /// When `dim` is 0 or the values are not whole rows.
     pub fn new(values: &[f32], dim: usize) -> Self {
         assert!(dim > 0 && values.len().is_multiple_of(dim), "whole rows");
-        let width = dim.next_multiple_of(LANES);
-        let mut padded = vec![0.0; values.len() / dim * width];
-        padded
-            .par_chunks_mut(width)
-            .zip(values.par_chunks(dim))
-            .for_each(|(to, from)| to[..dim].copy_from_slice(from));
-        Self { dim, width, values: padded }
+        let rows: Vec<Line> = values.chunks(dim).flat_map(lines).collect();
+        Self { dim, panels: Panels::new(&rows, dim.div_ceil(LANES)) }
     }
 
     /// The `k` rows with the greatest inner product with each of `queries`, `[queries, dim]`; the nearest
@@ -70,122 +62,38 @@ impl NearestRows {
     /// When the queries are not whole vectors.
     ///
     /// # Complexity
-    /// **O(rows · dim)** a query.
+    /// **O(rows · dim)** a query, less where long rows are near.
     pub fn nearest(&self, queries: &[f32], k: usize) -> Vec<Vec<Near>> {
         assert!(queries.len().is_multiple_of(self.dim), "whole vectors");
-        let strips = self.values.len().div_ceil(STRIP * self.width).max(1);
-        let groups: Vec<&[f32]> = queries.chunks(TOGETHER * self.dim).collect();
-        let found: Vec<Vec<Vec<Near>>> = (0..groups.len() * strips)
+        let vectors: Vec<Line> = queries.chunks(self.dim).flat_map(lines).collect();
+        let vectors = vectors.chunks_exact(self.dim.div_ceil(LANES));
+        let lookup = |vector| Lookup { hidden: &[], end: usize::MAX, vector };
+        let lookups: Vec<Lookup<'_>> = vectors.map(lookup).collect();
+        let groups: Vec<&[Lookup<'_>]> = lookups.chunks(TOGETHER).collect();
+        let strips = self.panels.len().div_ceil(STRIP).max(1);
+        let mut found: Vec<Vec<Greatest>> = (0..groups.len() * strips)
             .into_par_iter()
-            .map(|task| self.strip(groups[task / strips], task % strips, k))
-            .collect();
-        found
-            .chunks(strips)
-            .zip(groups)
-            .flat_map(|(strips, group)| {
-                (0..group.len() / self.dim).map(|query| {
-                    let mut all: Vec<Near> =
-                        strips.iter().flat_map(|strip| strip[query].iter().copied()).collect();
-                    all.sort_unstable_by_key(|near| Reverse(*near));
-                    all.truncate(k);
-                    all
-                })
+            .map(|task| {
+                let first = task % strips * STRIP;
+                let range = first..(first + STRIP).min(self.panels.len());
+                self.panels.greatest_of(range, groups[task / strips], k)
             })
-            .collect()
-    }
-
-    /// The nearest rows of a strip to a few queries, in no order.
-    fn strip(&self, queries: &[f32], strip: usize, k: usize) -> Vec<Vec<Near>> {
-        let n_queries = queries.len() / self.dim;
-        let mut padded = vec![0.0; n_queries * self.width];
-        for (to, from) in padded.chunks_mut(self.width).zip(queries.chunks(self.dim)) {
-            to[..self.dim].copy_from_slice(from);
+            .collect();
+        let mut answers = Vec::with_capacity(lookups.len());
+        for (strips, group) in found.chunks_mut(strips).zip(groups) {
+            answers.extend((0..group.len()).map(|at| merged(strips, at, k)));
         }
-        let first = strip * STRIP;
-        let end = ((strip + 1) * STRIP * self.width).min(self.values.len());
-        let rows = &self.values[(first * self.width).min(end)..end];
-        let width = self.width;
-        if n_queries == TOGETHER {
-            let queries = padded.as_slice();
-            return run(SearchOf::<TOGETHER>(Search { rows, width, queries, first, k }));
-        }
-        padded
-            .chunks(width)
-            .flat_map(|queries| run(SearchOf::<1>(Search { rows, width, queries, first, k })))
-            .collect()
+        answers
     }
 }
 
-#[derive(Clone, Copy)]
-struct Search<'a> {
-    rows: &'a [f32],
-    width: usize,
-    queries: &'a [f32],
-    first: usize,
-    k: usize,
-}
-
-/// A search for so many queries.
-struct SearchOf<'a, const N: usize>(Search<'a>);
-
-impl<const N: usize> Work for SearchOf<'_, N> {
-    type Out = Vec<Vec<Near>>;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Self::Out {
-        const AHEAD: usize = 8;
-        let Search { rows, width, queries, first, k } = self.0;
-        let queries: [_; N] = std::array::from_fn(|at| blocks(&queries[at * width..][..width]));
-        let mut heaps: [Kept; N] = std::array::from_fn(|_| Kept::new(k));
-        for (at, row) in rows.chunks_exact(width).enumerate() {
-            if let Some(later) = rows.get((at + AHEAD) * width..(at + AHEAD + 1) * width) {
-                prefetch(later);
-            }
-            let mut sums = [isa.splat(0.0); N];
-            for (at, value) in blocks(row).iter().enumerate() {
-                let value = isa.load(value);
-                for (sum, query) in sums.iter_mut().zip(queries) {
-                    *sum = isa.fma(value, isa.load(&query[at]), *sum);
-                }
-            }
-            for (heap, sum) in heaps.iter_mut().zip(sums) {
-                let score = isa.sum(sum);
-                if score >= heap.least {
-                    heap.put(Near { place: first + at, score });
-                }
-            }
-        }
-        heaps
-            .into_iter()
-            .map(|kept| kept.heap.into_iter().map(|Reverse(near)| near).collect())
-            .collect()
+/// What the strips found for the lookup at a place of its group.
+fn merged(strips: &mut [Vec<Greatest>], at: usize, k: usize) -> Vec<Near> {
+    let mut all = Greatest::new(k);
+    for strip in strips {
+        strip[at].take().for_each(|(number, score)| all.put(number, score));
     }
-}
-
-/// The nearest so far.
-struct Kept {
-    k: usize,
-    /// What a row must reach to be kept.
-    least: f32,
-    heap: BinaryHeap<Reverse<Near>>,
-}
-
-impl Kept {
-    fn new(k: usize) -> Self {
-        let least = if k == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
-        Self { k, least, heap: BinaryHeap::new() }
-    }
-
-    #[inline(never)]
-    fn put(&mut self, near: Near) {
-        self.heap.push(Reverse(near));
-        if self.heap.len() > self.k {
-            self.heap.pop();
-        }
-        if self.heap.len() == self.k {
-            self.least = self.heap.peek().map_or(self.least, |Reverse(near)| near.score);
-        }
-    }
+    all.take().map(|(number, score)| Near { place: number as usize, score }).collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ const HASH_END: usize = MAGIC.len() + blake3::OUT_LEN;
 const HEADER_START: usize = HASH_END + size_of::<u64>();
 /// The name of the file in a folder.
 const FILE: &str = "embedding.bin";
+/// The name of the file of relations' rows, beside it.
+const RELATIONS: &str = "relations.bin";
 
 /// Why a table cannot be read, written or made.
 #[derive(Debug, Error)]
@@ -213,7 +215,19 @@ impl EmbeddingTable {
     /// # Errors
     /// [`TableError::Io`].
     pub fn save(&self, folder: &Path) -> Result<PathBuf, TableError> {
-        let path = folder.join(FILE);
+        self.save_as(folder, FILE)
+    }
+
+    /// Writes a table of relations beside that of their entities, as [`save`](Self::save) does.
+    ///
+    /// # Errors
+    /// [`TableError::Io`].
+    pub fn save_relations(&self, folder: &Path) -> Result<PathBuf, TableError> {
+        self.save_as(folder, RELATIONS)
+    }
+
+    fn save_as(&self, folder: &Path, file: &str) -> Result<PathBuf, TableError> {
+        let path = folder.join(file);
         let failed = |source| TableError::Io { path: path.clone(), source };
         let bytes = self.to_bytes().map_err(failed)?;
         fs::create_dir_all(folder).map_err(failed)?;
@@ -253,7 +267,18 @@ impl EmbeddingTable {
     /// # Errors
     /// [`TableError::Io`], [`TableError::Format`] and [`TableError::Damaged`].
     pub fn load(folder: &Path) -> Result<Self, TableError> {
-        let path = folder.join(FILE);
+        Self::load_from(folder.join(FILE))
+    }
+
+    /// Reads the table that [`save_relations`](Self::save_relations) wrote.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_relations(folder: &Path) -> Result<Self, TableError> {
+        Self::load_from(folder.join(RELATIONS))
+    }
+
+    fn load_from(path: PathBuf) -> Result<Self, TableError> {
         let bytes =
             fs::read(&path).map_err(|source| TableError::Io { path: path.clone(), source })?;
         if bytes.get(..MAGIC.len()) != Some(&MAGIC) {
@@ -304,6 +329,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = table();
         table.save(&folder.path().join("new")).unwrap();
+        assert!(EmbeddingTable::load_relations(&folder.path().join("new")).is_err());
+        table.save_relations(&folder.path().join("new")).unwrap();
+        let relations = EmbeddingTable::load_relations(&folder.path().join("new")).unwrap();
+        assert_eq!(relations, table);
         let loaded = EmbeddingTable::load(&folder.path().join("new")).unwrap();
         assert_eq!(loaded, table);
         assert_eq!(loaded.row(loaded.find("火星").unwrap()), [0.1, 0.0]);

@@ -83,8 +83,6 @@ impl Engine {
         request: &ServeRequest,
     ) -> Result<Served, EngineError> {
         let snapshot = self.snapshot_as_of(moment.as_of)?;
-        let subject = self.subject(&snapshot, user, &request.session, moment)?;
-        let Subject { history, missing, fallback } = subject;
         let user_name = user.map_or("", |user| user.name.as_str());
         let mut params = request.params.clone();
         let mut arm = String::new();
@@ -99,6 +97,9 @@ impl Engine {
             }
         }
         params.method = recommend::by_name(&params.method)?.name.to_owned();
+        let session = (request.session.as_slice(), params.method.as_str());
+        let subject = self.subject(&snapshot, user, session, moment)?;
+        let Subject { history, missing, fallback } = subject;
         if fallback.is_some() {
             POPULAR.clone_into(&mut params.method);
         }

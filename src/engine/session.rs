@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Engine, EngineError, Moment};
 use crate::event::{Event, NodeKey, RawEvent};
 use crate::explain::{Act, History};
+use crate::recommend;
 use crate::schema::{NodeKind, Relation, Timestamp};
 use crate::snapshot::Snapshot;
 use crate::store::NodeId;
@@ -17,7 +18,8 @@ pub const MAX_SESSION: usize = 1_000;
 pub struct SessionEvent {
     /// To what.
     pub target: NodeKey,
-    /// What was done, by the schema's name or alias; the weakest action for such a target when empty.
+    /// What was done, by the schema's name or alias. When empty, the weakest action for such a target; or for
+    /// models that are fitted to one action, that one.
     pub action: String,
     /// When; without a time, at the end of the graph's, in the order of the list.
     pub at: Option<Timestamp>,
@@ -74,7 +76,7 @@ impl Engine {
         &self,
         snapshot: &Snapshot,
         user: Option<&NodeKey>,
-        session: &[SessionEvent],
+        (session, method): (&[SessionEvent], &str),
         moment: &Moment,
     ) -> Result<Subject, EngineError> {
         if user.is_none() && session.is_empty() {
@@ -90,7 +92,7 @@ impl Engine {
         };
         let mut missing = Vec::new();
         for (place, event) in session.iter().enumerate() {
-            let checked = self.check(snapshot, place, event)?;
+            let checked = self.check(snapshot, place, (event, method))?;
             let Some(target) = snapshot.find(&checked.target) else {
                 missing.push(checked.target.name);
                 continue;
@@ -114,15 +116,23 @@ impl Engine {
         &self,
         snapshot: &Snapshot,
         place: usize,
-        event: &SessionEvent,
+        (event, method): (&SessionEvent, &str),
     ) -> Result<Event, EngineError> {
         let SessionEvent { target, action, at } = event;
         let last = snapshot.clock.millis() + place as i64;
         let at = at.or(Timestamp::from_millis(last)).unwrap_or(Timestamp::MAX);
-        let action = match action.as_str() {
-            "" => self.weakest(target.kind).map_or("", |relation| &relation.name),
-            action => action,
+        let usual = || -> Result<&str, EngineError> {
+            let weakest = self.weakest(target.kind).map_or("", |relation| &relation.name);
+            if method != recommend::FITTED {
+                return Ok(weakest);
+            }
+            let fitted = snapshot.fitted().map_err(recommend::RecommendError::from)?;
+            let joins = |name: &&str| {
+                self.schema().action(name).is_ok_and(|action| action.targets.contains(&target.kind))
+            };
+            Ok(fitted.population.target_action().filter(joins).unwrap_or(weakest))
         };
+        let action = if action.is_empty() { usual()? } else { action };
         let raw = RawEvent {
             event_id: format!("session#{}", place + 1),
             user: "session".to_owned(),

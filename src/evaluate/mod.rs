@@ -4,6 +4,7 @@ mod embedding;
 mod extraction;
 pub mod recommend;
 pub mod replay;
+pub mod triples;
 
 pub use embedding::{LabelParams, LabelScores, NodeLabels, node_labels};
 pub use extraction::{EntityScores, ExtractionScores, RelationScores, Scores, TypeScores, score};

@@ -210,3 +210,41 @@ fn add<I: Isa>(isa: I, a: &mut [Line], b: &[Line], scale: f32) {
         isa.store(isa.fma(scale, isa.load(&b.0), isa.load(&a.0)), &mut a.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_solve_their_systems() {
+        let value = |row: usize, at: usize| ((row * 7 + at * 13) % 11) as f32 * 0.1 - 0.45;
+        for dim in [5, 40, 64] {
+            let mut others = Rows::zeros(30, dim);
+            for (row, lines) in others.strips_mut(1).enumerate() {
+                for at in 0..dim {
+                    lines[at / LANES].0[at % LANES] = value(row, at);
+                }
+            }
+            let gram = others.gram(0.3);
+            let columns: [&[u32]; 3] = [&[], &[3, 4, 8, 9, 20], &[1, 7]];
+            let system = System { others: &others, gram: &gram, steps: 60 };
+            let mut solved = Rows::zeros(3, dim);
+            let vectors = solved.strips_mut(3).next().unwrap();
+            Solve { system, of_row: |row: usize| (columns[row], 0.5), vectors }.all();
+            for (row, columns) in columns.iter().enumerate() {
+                let flat = |row: &[Line]| row.iter().flat_map(|line| line.0).collect::<Vec<f32>>();
+                let x = flat(solved.row(row));
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+                for at in 0..dim {
+                    let mut left = dot(&flat(gram.row(at)), &x) + 0.5 * x[at];
+                    for column in *columns {
+                        let other = flat(others.row(*column as usize));
+                        left += other[at] * (dot(&other, &x) - 1.0);
+                    }
+                    assert!(left.abs() < 1e-3, "{dim} {row} {at} {left}");
+                }
+                assert_eq!(columns.is_empty(), x.iter().all(|value| *value == 0.0));
+            }
+        }
+    }
+}

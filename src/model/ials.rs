@@ -13,10 +13,10 @@ use rayon::prelude::*;
 
 use super::conjugate::{Solve, System};
 use super::neighbors::distinct;
-use super::panels::{Lookup, Panels};
 use super::rows::Rows;
 use super::{Entry, Knob, Model, ModelError, Params, Query, Sparse, Training, Wanted};
 use crate::embed::lanes::{LANES, Line};
+use crate::embed::panels::{Lookup, Panels};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ials",
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             name: "unobserved",
             about: "weight of a pair without interaction",
             default: 0.1,
-            grid: &[0.03, 0.1, 0.3, 1.0],
+            grid: &[0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
         },
         Knob {
             name: "l2",
@@ -48,7 +48,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// Acts above which a fit takes more than some seconds.
-const FEW_ACTS: usize = 100_000;
+const FEW_ACTS: usize = 200_000;
 
 /// Exponent of the frequency in the regularisation (section 4.1 finds 1 best throughout).
 const NU: f32 = 1.0;
@@ -110,7 +110,7 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     }
     let mut model = Ials {
         gram: item_vectors.gram(of_user.unobserved),
-        panels: Panels::new(&item_vectors),
+        panels: Panels::new(item_vectors.lines(), item_vectors.width()),
         items: item_vectors,
         users: Rows::zeros(0, dim),
         histories: users,
@@ -197,7 +197,7 @@ impl Model for Ials {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Act, Interactions};
+    use super::super::{Act, Interactions, by_scores};
     use super::*;
 
     /// Two groups of users, each with items of its own; one user of each lacks one.
@@ -229,6 +229,25 @@ mod tests {
         let scores = scores(1);
         assert!(scores[4] > 0.5, "{scores:?}");
         assert!(scores[5..].iter().all(|score| *score < 0.2), "{scores:?}");
+    }
+
+    #[test]
+    fn the_greatest_are_those_of_the_scores_known_or_not() {
+        let training = two_groups();
+        let model = fit(&training, &ENTRY.defaults().with("dim", 20.0), 7).unwrap();
+        let wanted: Vec<Wanted<'_>> = (0..12)
+            .map(|user| {
+                let acts = training.interactions.of(user);
+                let acts = if user == 3 { &acts[1..] } else { acts };
+                let query = Query { user: (user != 5).then_some(user), acts };
+                Wanted { query, hidden: acts.iter().map(|act| act.item).collect(), end: 9 }
+            })
+            .collect();
+        for k in [1, 3, 20] {
+            let all = by_scores(model.as_ref(), &wanted, 10, k);
+            assert_eq!(model.greatest(&wanted, 10, k), all, "{k}");
+            assert!(all[3].contains(&5), "what a history lacks can be found");
+        }
     }
 
     #[test]

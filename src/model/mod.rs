@@ -14,16 +14,15 @@ mod conjugate;
 mod content;
 mod dense;
 mod ease;
+mod every;
 mod friends;
 mod fused;
-mod greatest;
 mod ials;
 mod interactions;
 mod item_cosine;
 mod low_pass;
 mod neighbors;
 mod neural;
-mod panels;
 mod parts;
 mod popular;
 mod recipe;
@@ -45,8 +44,8 @@ use thiserror::Error;
 
 pub use additive::Additive;
 pub use dense::Dense;
-use greatest::by_scores;
-pub use greatest::every_score;
+use every::by_scores;
+pub use every::every_score;
 pub(crate) use interactions::HALF_LIFE;
 pub use interactions::{Act, Interactions, Side, Training};
 pub use neighbors::{Neighbors, distinct};
@@ -268,12 +267,12 @@ pub const MODELS: &[Entry] = &[
     bspm::ENTRY,
     attribute_pass::ENTRY,
     ials::ENTRY,
+    social::ENTRY,
     bpr::ENTRY,
     repeat::ENTRY,
     co_visit::ENTRY,
     content::ENTRY,
     friends::ENTRY,
-    social::ENTRY,
     fused::ENTRY,
     cascade::ENTRY,
     touched::ENTRY,

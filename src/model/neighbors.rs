@@ -1,8 +1,8 @@
 //! What linear methods end as: how much each item of a history speaks for each other item.
 
-use super::greatest::{Greatest, by_scores};
 use super::sums::Sums;
-use super::{Act, Dense, Model, Query, Sparse, Wanted};
+use super::{Act, Dense, Model, Query, Sparse, Wanted, by_scores};
+use crate::embed::greatest::Greatest;
 
 /// A matrix of items by items: row `i` holds what a history's item `i` brings to others.
 #[derive(Clone, Debug)]
@@ -114,11 +114,40 @@ impl Model for Neighbors {
             let items = greatest.take().map(|(item, _)| item).collect();
             // Where few items have a score, those without one follow, and those that are spoken against.
             if n_positive < k {
-                by_scores(self, &[wanted.clone()], n_items, k).remove(0)
+                by_scores(self, std::slice::from_ref(wanted), n_items, k).remove(0)
             } else {
                 items
             }
         };
         wanted.iter().map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_are_those_of_the_scores() {
+        let cell = |row: u32, at: u32| {
+            let column = (row * 7 + at * at * 5) % 40;
+            (row, column, ((row + at * 3) % 9) as f32 - 2.0)
+        };
+        let cells = (0..20).flat_map(|row| (0..6).map(move |at| cell(row, at)));
+        let model = Neighbors::sparse(Sparse::from_cells(40, 40, cells.collect()), 0);
+        let act = |item| Act { item, behavior: 0, at: 0, value: 1.0 };
+        let histories: Vec<Vec<Act>> = (0..30)
+            .map(|user| (0..user % 7).map(|at| act((user * 3 + at) % 20)).collect())
+            .collect();
+        let wanted: Vec<Wanted<'_>> = histories
+            .iter()
+            .map(|acts| {
+                let hidden = acts.iter().map(|act| act.item).collect();
+                Wanted { query: Query { user: None, acts }, hidden, end: 38 }
+            })
+            .collect();
+        for k in [0, 1, 3, 12, 100] {
+            assert_eq!(model.greatest(&wanted, 40, k), by_scores(&model, &wanted, 40, k), "{k}");
+        }
     }
 }

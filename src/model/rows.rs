@@ -39,12 +39,23 @@ impl Rows {
         &self.lines[row * self.width..(row + 1) * self.width]
     }
 
+    /// The lines of all rows, row after row.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Runs of so many rows, to change in parallel.
     pub fn par_strips_mut(
         &mut self,
         n_rows: usize,
     ) -> impl IndexedParallelIterator<Item = &mut [Line]> {
         self.lines.par_chunks_mut(n_rows * self.width)
+    }
+
+    /// Runs of so many rows, to change one after the other.
+    #[cfg(test)]
+    pub fn strips_mut(&mut self, n_rows: usize) -> impl Iterator<Item = &mut [Line]> {
+        self.lines.chunks_mut(n_rows * self.width)
     }
 
     /// The sum of all rows' outer products with themselves, times `scale`: a row of numbers for each
@@ -119,11 +130,11 @@ mod tests {
         let value = |row: usize, at: usize| ((row * 7 + at * 13) % 11) as f32 * 0.1 - 0.5;
         let (n, dim) = (700, 40);
         let mut rows = Rows::zeros(n, dim);
-        rows.par_strips_mut(1).enumerate().for_each(|(row, lines)| {
+        for (row, lines) in rows.strips_mut(1).enumerate() {
             for at in 0..dim {
                 lines[at / LANES].0[at % LANES] = value(row, at);
             }
-        });
+        }
         assert_eq!((rows.len(), rows.width()), (n, 3));
         let gram = rows.gram(0.5);
         for row in 0..48 {

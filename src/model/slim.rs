@@ -20,7 +20,7 @@ const SWEEPS: usize = 40;
 const STILL: f32 = 1e-4;
 
 /// Multiplications of the Gram matrix above which it takes too long, and too much room.
-const MOST_PRODUCTS: f64 = 1e9;
+const MOST_PRODUCTS: f64 = 4e8;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "slim",

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::greatest::Greatest;
 use super::sums::Sums;
+use crate::embed::greatest::Greatest;
 
 /// A sparse matrix of `f32` by rows, columns ascending within a row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -161,6 +161,13 @@ impl Sparse {
         Self::from_rows(other.n_columns, rows)
     }
 
+    /// The value of all of a row's cells, where they have the same.
+    fn same(&self, row: usize) -> Option<f32> {
+        let values = self.row(row).1;
+        let first = *values.first()?;
+        values.iter().all(|value| *value == first).then_some(first)
+    }
+
     /// Of each row of `self · other` the `k` cells with the greatest weights, but not the diagonal one;
     /// `weight` makes a cell's weight of its row, its column and its value. Of equals the lower column
     /// stays; cells that come out as zero are none.
@@ -172,6 +179,8 @@ impl Sparse {
     where
         F: Fn(usize, usize, f32) -> f32 + Sync,
     {
+        // What users did mostly counts alike.
+        let same: Vec<Option<f32>> = (0..other.n_rows()).map(|row| other.same(row)).collect();
         let rows: Vec<Vec<(u32, f32)>> = (0..self.n_rows())
             .into_par_iter()
             .map_init(
@@ -180,7 +189,11 @@ impl Sparse {
                     let others = self.row(row).0.iter().map(|middle| *middle as usize);
                     sums.expect(others.map(|middle| other.row(middle).0.len()).sum());
                     for (middle, left) in self.cells(row) {
-                        sums.add(other.row(middle as usize), left);
+                        let row = other.row(middle as usize);
+                        match same[middle as usize] {
+                            Some(right) => sums.add_same(row.0, left * right),
+                            None => sums.add(row, left),
+                        }
                     }
                     sums.take(|column, value| {
                         if column as usize != row {
@@ -208,4 +221,30 @@ pub fn top(mut cells: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
         cells.sort_unstable_by_key(|cell| cell.0);
     }
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_top_of_a_product_is_that_of_the_whole_product() {
+        let cells = (0..30_u32).flat_map(|row| {
+            (0..5_u32).map(move |at| (row, (row * 11 + at * at * 3) % 25, 1.0 + (row % 3) as f32))
+        });
+        let users = Sparse::from_cells(30, 25, cells.collect());
+        let items = users.transposed();
+        let weight =
+            |row: usize, column: usize, value: f32| value / (1 + row % 4 + column % 3) as f32;
+        for k in [0, 1, 4, 100] {
+            let whole = items.product(&users, |row, columns, values| {
+                let others = columns.iter().filter(|column| **column as usize != row);
+                let weigh = |column: &u32| {
+                    (*column, weight(row, *column as usize, values[*column as usize]))
+                };
+                top(others.map(weigh).collect(), k)
+            });
+            assert_eq!(items.product_top(&users, k, weight), whole, "{k}");
+        }
+    }
 }

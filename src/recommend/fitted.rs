@@ -9,7 +9,8 @@ use crate::explain::History;
 use crate::model::{Act, Model, Parts};
 use crate::snapshot::Snapshot;
 
-pub(super) const NAME: &str = "fitted";
+/// The recommender's name.
+pub const NAME: &str = "fitted";
 
 /// What no single event of the history explains.
 const UNEXPLAINED: &str = "unexplained";

@@ -45,7 +45,7 @@ pub use embedding::Embedding;
 pub use explore::{Policy, Trials};
 pub use facts::filter_of;
 pub use filter::{Facts, Filter, FilterError};
-pub use fitted::Fitted;
+pub use fitted::{Fitted, NAME as FITTED};
 pub use friends::Friends;
 pub use item_item::ItemItem;
 pub use popular::Popular;

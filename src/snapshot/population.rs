@@ -99,6 +99,11 @@ impl Population {
         self.users[user as usize]
     }
 
+    /// The name of the action that models predict; none where nobody did anything.
+    pub fn target_action(&self) -> Option<&str> {
+        self.training.behaviors.get(usize::from(self.training.target)).map(String::as_str)
+    }
+
     /// An event as models see it; none for what says nothing for an item.
     pub fn act(
         &self,

@@ -48,7 +48,7 @@ pub(super) struct Recommend {
     /// What the session has touched: ids of items, or KIND:ID
     #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "ID", value_parser = parse_item)]
     items: Vec<NodeKey>,
-    /// What it did to them [default: the weakest action, such as a view]
+    /// What it did to them [default: the weakest action, such as a view; for fitted, what it predicts]
     #[arg(
         long,
         default_value = "",

@@ -205,8 +205,10 @@ mod autoencoders {
     fn a_history_of_the_seldom_block_brings_that_block() {
         for entry in [MULT_VAE, DAE] {
             let scores = scores(&entry, &params(&entry), &[act(11), act(14), act(17)], 1);
-            let most = scores[..10].iter().copied().fold(f32::MIN, f32::max);
-            assert!(scores[10..].iter().all(|score| *score > most), "{}: {scores:?}", entry.name);
+            let mut order: Vec<usize> = (0..20).collect();
+            order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+            // By popularity, it would be the other.
+            assert!(order[..8].iter().all(|item| *item >= 10), "{}: {scores:?}", entry.name);
         }
     }
 

@@ -31,6 +31,11 @@ pub(super) struct CourseArgs {
 }
 
 impl CourseArgs {
+    /// Whether anything was asked of the training.
+    pub fn is_given(&self) -> bool {
+        self.warm_start || self.checkpoint.is_some()
+    }
+
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         let checkpoint = |folder: &PathBuf| Checkpoint {
             folder: folder.clone(),

@@ -8,22 +8,27 @@
 //! depend on which queries are looked up together.
 #![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
 
+use std::ops::Range;
+
 use super::greatest::Greatest;
-use super::rows::Rows;
-use crate::embed::lanes::{Isa, LANES, Line, Work, run};
+use super::lanes::{Isa, LANES, Line, Work, prefetch, run};
+use crate::pages;
 
 /// Queries whose products are in registers together.
 const QUERIES: usize = 8;
 
+/// Queries below which each goes over the panels alone.
+const FEW: usize = 4;
+
 /// Panels that are gone over before it is asked which queries are done.
-const STRETCH: usize = 16;
+pub(super) const STRETCH: usize = 16;
 
 /// What rounding can add to an inner product, as a share of the product of the lengths.
 const ROUNDING: f32 = 1e-4;
 
 /// Vectors to look up, `[n, dim]`.
 #[derive(Clone, Debug)]
-pub(super) struct Panels {
+pub(crate) struct Panels {
     dim: usize,
     /// Places to numbers of vectors, longest first.
     numbers: Vec<u32>,
@@ -36,7 +41,7 @@ pub(super) struct Panels {
 }
 
 /// What to look up.
-pub(super) struct Lookup<'a> {
+pub(crate) struct Lookup<'a> {
     /// Numbers of vectors that are not wanted.
     pub hidden: &'a [u32],
     /// Numbers from this one on are not wanted.
@@ -46,24 +51,25 @@ pub(super) struct Lookup<'a> {
 }
 
 impl Panels {
-    /// Panels of these rows.
-    pub fn new(rows: &Rows) -> Self {
-        let (n, dim) = (rows.len(), rows.width() * LANES);
+    /// Panels of rows of `width` lines each.
+    pub fn new(rows: &[Line], width: usize) -> Self {
+        let (n, dim) = (rows.len() / width, width * LANES);
+        let row = |at: usize| &rows[at * width..(at + 1) * width];
         let length = |row: &[Line]| {
             row.iter().flat_map(|line| line.0).map(|value| value * value).sum::<f32>().sqrt()
         };
-        let by_row: Vec<f32> = (0..n).map(|at| length(rows.row(at))).collect();
+        let by_row: Vec<f32> = (0..n).map(|at| length(row(at))).collect();
         let mut numbers: Vec<u32> = (0..n as u32).collect();
         numbers.sort_by(|a, b| by_row[*b as usize].total_cmp(&by_row[*a as usize]));
         let mut places = vec![0; n];
         let n_panels = n.div_ceil(LANES).next_multiple_of(STRETCH);
-        let mut lines = vec![Line::ZERO; n_panels * dim];
+        let mut lines = pages::filled(n_panels * dim, Line::ZERO);
         let mut lengths = vec![0.0; n_panels];
         for (place, number) in numbers.iter().enumerate() {
             places[*number as usize] = place as u32;
             let panel = place / LANES;
             lengths[panel] = f32::max(lengths[panel], by_row[*number as usize]);
-            let values = rows.row(*number as usize).iter().flat_map(|line| line.0);
+            let values = row(*number as usize).iter().flat_map(|line| line.0);
             for (line, value) in lines[panel * dim..].iter_mut().zip(values) {
                 line.0[place % LANES] = value;
             }
@@ -76,16 +82,34 @@ impl Panels {
         run(AddProducts { panels: self, vector, scores });
     }
 
+    /// Number of panels: a multiple of [`STRETCH`].
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
     /// The numbers of the `k` vectors with the greatest inner products for each lookup, the greatest first,
     /// of equals the lower number.
     ///
     /// # Complexity
     /// **O(n · dim)** a lookup, less where long vectors fit.
     pub fn greatest(&self, lookups: &[Lookup<'_>], k: usize) -> Vec<Vec<u32>> {
-        run(Search { panels: self, lookups, k })
+        let found = self.greatest_of(0..self.len(), lookups, k);
+        let numbers =
+            found.into_iter().map(|mut greatest| greatest.take().map(|near| near.0).collect());
+        numbers.collect()
     }
 
-    /// The products of queries with the 32 vectors of two panels.
+    /// The same among the vectors of some panels, from a multiple of [`STRETCH`] to another.
+    pub fn greatest_of(
+        &self,
+        range: Range<usize>,
+        lookups: &[Lookup<'_>],
+        k: usize,
+    ) -> Vec<Greatest> {
+        run(Search { panels: self, range, lookups, k })
+    }
+
+    /// The products of queries with the vectors of `P` panels.
     #[inline(always)]
     fn products<I: Isa, const N: usize, const P: usize>(
         &self,
@@ -93,14 +117,19 @@ impl Panels {
         panel: usize,
         queries: [&[Line]; N],
     ) -> [[I::V; P]; N] {
-        let panels = &self.lines[panel * self.dim..][..self.dim * P];
+        let (panels, later) = self.lines[panel * self.dim..].split_at(self.dim * P);
         let mut sums = [[isa.splat(0.0); P]; N];
         for line in 0..self.dim / LANES {
             let queries: [&Line; N] = std::array::from_fn(|at| &queries[at][line]);
             for at in 0..LANES {
                 let mut values = [isa.splat(0.0); P];
                 for (part, value) in values.iter_mut().enumerate() {
-                    *value = isa.load(&panels[part * self.dim + line * LANES + at].0);
+                    let place = part * self.dim + line * LANES + at;
+                    *value = isa.load(&panels[place].0);
+                    // A query alone waits for memory, and the processor does not guess that many runs.
+                    if let (1, Some(later)) = (N, later.get(place)) {
+                        prefetch(&later.0);
+                    }
                 }
                 for (sums, query) in sums.iter_mut().zip(queries) {
                     let own = isa.splat(query.0[at]);
@@ -141,6 +170,7 @@ impl Work for AddProducts<'_, '_> {
 
 struct Search<'a> {
     panels: &'a Panels,
+    range: Range<usize>,
     lookups: &'a [Lookup<'a>],
     k: usize,
 }
@@ -169,44 +199,62 @@ impl Found {
     }
 }
 
-impl Work for Search<'_> {
-    type Out = Vec<Vec<u32>>;
-
+impl Search<'_> {
+    /// Looks at `P` panels for some lookups.
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Vec<Vec<u32>> {
-        let Self { panels, lookups, k } = self;
-        let mut found: Vec<Found> = lookups.iter().map(|lookup| panels.start(lookup, k)).collect();
-        let mut alive: Vec<usize> = (0..lookups.len()).collect();
+    fn step<I: Isa, const N: usize, const P: usize>(
+        &self,
+        isa: I,
+        panel: usize,
+        group: &[usize],
+        found: &mut [Found],
+    ) {
+        let mut queries = [self.lookups[group[0]].vector; N];
+        for (query, at) in queries.iter_mut().zip(group) {
+            *query = self.lookups[*at].vector;
+        }
+        let sums = self.panels.products::<I, N, P>(isa, panel, queries);
         let mut scores = Line::ZERO;
-        for first in (0..panels.lengths.len()).step_by(STRETCH) {
-            let longest = panels.lengths[first] * (1.0 + ROUNDING);
-            alive.retain(|at| found[*at].length * longest >= found[*at].greatest.bar());
-            for panel in (first..first + STRETCH).step_by(2) {
-                for group in alive.chunks(QUERIES) {
-                    let mut queries = [lookups[group[0]].vector; QUERIES];
-                    for (query, at) in queries.iter_mut().zip(group) {
-                        *query = lookups[*at].vector;
-                    }
-                    let sums = panels.products::<I, QUERIES, 2>(isa, panel, queries);
-                    for (at, sums) in group.iter().zip(sums) {
-                        let found = &mut found[*at];
-                        let bar = isa.splat(found.greatest.bar());
-                        for (part, sum) in sums.into_iter().enumerate() {
-                            let reached = isa.reaches(sum, bar);
-                            if reached != 0 {
-                                isa.store(sum, &mut scores.0);
-                                let end = lookups[*at].end;
-                                found.put(panels, panel + part, reached, &scores, end);
-                            }
-                        }
-                    }
+        for (at, sums) in group.iter().zip(sums) {
+            let found = &mut found[*at];
+            for (part, sum) in sums.into_iter().enumerate() {
+                let reached = isa.reaches(sum, isa.splat(found.greatest.bar()));
+                if reached != 0 {
+                    isa.store(sum, &mut scores.0);
+                    found.put(self.panels, panel + part, reached, &scores, self.lookups[*at].end);
                 }
             }
         }
-        found
-            .into_iter()
-            .map(|mut found| found.greatest.take().map(|(number, _)| number).collect())
-            .collect()
+    }
+}
+
+impl Work for Search<'_> {
+    type Out = Vec<Greatest>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Vec<Greatest> {
+        let panels = self.panels;
+        let start = |lookup| panels.start(lookup, self.k);
+        let mut found: Vec<Found> = self.lookups.iter().map(start).collect();
+        let mut alive: Vec<usize> = (0..found.len()).collect();
+        for first in self.range.clone().step_by(STRETCH) {
+            let longest = panels.lengths[first] * (1.0 + ROUNDING);
+            alive.retain(|at| found[*at].length * longest >= found[*at].greatest.bar());
+            if alive.len() < FEW {
+                for at in &alive {
+                    for panel in (first..first + STRETCH).step_by(2) {
+                        self.step::<I, 1, 2>(isa, panel, &[*at], &mut found);
+                    }
+                }
+                continue;
+            }
+            for panel in (first..first + STRETCH).step_by(2) {
+                for group in alive.chunks(QUERIES) {
+                    self.step::<I, QUERIES, 2>(isa, panel, group, &mut found);
+                }
+            }
+        }
+        found.into_iter().map(|found| found.greatest).collect()
     }
 }
 
@@ -218,5 +266,51 @@ impl Panels {
         }
         let squares = lookup.vector.iter().flat_map(|line| line.0).map(|value| value * value);
         Found { greatest: Greatest::new(k), hidden, length: squares.sum::<f32>().sqrt() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::lines;
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_what_sorting_finds() {
+        let value = |at: usize| ((at * 7919 + at / 13) % 401) as f32 / 200.0 - 1.0;
+        let (n, dim) = (1500, 20);
+        // Some rows are long, and few rows alike.
+        let length = |row: usize| if row % 7 == 0 { 3.0 } else { 0.2 };
+        let rows: Vec<f32> = (0..n * dim).map(|at| value(at) * length(at / dim)).collect();
+        let panels = Panels::new(&rows.chunks(dim).flat_map(lines).collect::<Vec<_>>(), 2);
+        for n_queries in [1, 3, 11] {
+            let queries: Vec<Line> = (0..n_queries)
+                .flat_map(|query| (0..dim).map(|at| value(query * 31 + at * 5)).collect::<Vec<_>>())
+                .collect::<Vec<f32>>()
+                .chunks(dim)
+                .flat_map(lines)
+                .collect();
+            let hidden = [0, 7, 700, 5000];
+            let lookup = |vector| Lookup { hidden: &hidden, end: 1400, vector };
+            let lookups: Vec<Lookup<'_>> = queries.chunks(2).map(lookup).collect();
+            for k in [0, 1, 20, 2000] {
+                for (found, lookup) in panels.greatest(&lookups, k).iter().zip(&lookups) {
+                    let mut scores = vec![0.0; n];
+                    panels.add_products(lookup.vector, &mut scores);
+                    let mut sorted: Vec<u32> =
+                        (0..1400).filter(|at| !hidden.contains(at)).collect();
+                    sorted.sort_by(|a, b| {
+                        let scores = (scores[*a as usize], scores[*b as usize]);
+                        scores.1.total_cmp(&scores.0).then(a.cmp(b))
+                    });
+                    assert_eq!(*found, sorted[..k.min(sorted.len())], "{n_queries} {k}");
+                    let exact = rows.chunks(dim).zip(&scores).all(|(row, score)| {
+                        let values = lookup.vector.iter().flat_map(|line| line.0);
+                        let sum: f32 = row.iter().zip(values).map(|(a, b)| a * b).sum();
+                        (sum - score).abs() < 1e-3
+                    });
+                    assert!(exact);
+                }
+            }
+        }
     }
 }
