@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             name: "unobserved",
             about: "weight of a pair without interaction",
             default: 0.1,
-            grid: &[0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+            grid: &[0.03, 0.1, 0.3, 1.0],
         },
         Knob {
             name: "l2",
@@ -48,7 +48,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// Acts above which a fit takes more than some seconds.
-const FEW_ACTS: usize = 200_000;
+const FEW_ACTS: usize = 100_000;
 
 /// Exponent of the frequency in the regularisation (section 4.1 finds 1 best throughout).
 const NU: f32 = 1.0;

@@ -1,12 +1,13 @@
-//! Users, items and friends as vectors: a user's gives back both what the user did and whom the user
-//! knows.
+//! Users and items as vectors whose products give the interactions back, and friendships too.
 //!
-//! Friends are items of their own in [`ials`](super::ials), whose vectors are fitted likewise. So who did
-//! little is placed by whom they know.
+//! Friends are items of their own: a user's vector is to give back whom the user knows beside what the
+//! user did, so who did little is placed by their friends. Without friends it is
+//! [`ials`](super::ials), whose solver knows no weights of cells.
 //!
-//! Source: Singh & Gordon, "Relational learning via collective matrix factorization", KDD 2008; Ma, Yang,
-//! Lyu & King, "`SoRec`: social recommendation using probabilistic matrix factorization", CIKM 2008; the
-//! objective and the solver are those of `ials`.
+//! Source: Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, as in
+//! `ials`; the friends' matrix beside the items': Ma, Yang, Lyu & King, "`SoRec`: social recommendation using
+//! probabilistic matrix factorization", CIKM 2008, and Singh & Gordon, "Relational learning via collective
+//! matrix factorization", KDD 2008.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -19,31 +20,26 @@ use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Traini
 
 pub(super) const ENTRY: Entry = Entry {
     name: "social",
-    about: "vectors of users, items and friends that give interactions and friendships back",
+    about: "vectors of users and items whose products give interactions and friends back",
     knobs: &[
         Knob { name: "dim", about: "length of the vectors", default: 64.0, grid: &[64.0, 128.0] },
         Knob {
+            name: "friends",
+            about: "weight of a friend to that of an act",
+            default: 0.3,
+            grid: &[0.1, 0.3, 1.0],
+        },
+        Knob {
             name: "unobserved",
             about: "weight of a pair without interaction",
-            default: 0.1,
-            grid: &[0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
-        },
-        Knob {
-            name: "l2",
-            about: "regularisation",
-            default: 0.01,
-            grid: &[0.003, 0.01, 0.03, 0.1],
-        },
-        Knob {
-            name: "friends",
-            about: "weight of a friend, over that of an item",
-            default: 0.3,
+            default: 0.002,
             grid: &[],
         },
+        Knob { name: "l2", about: "regularisation", default: 0.04, grid: &[] },
         Knob {
             name: "epochs",
             about: "times that all vectors are solved",
-            default: 15.0,
+            default: 30.0,
             grid: &[],
         },
     ],
@@ -53,9 +49,9 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// Acts above which a fit takes more than some seconds.
-const FEW_ACTS: usize = 200_000;
+const FEW_ACTS: usize = 50_000;
 
-/// Exponent of the frequency in the regularisation (section 4.1 finds 1 best throughout).
+/// Exponent of the frequency in the regularisation, as in `ials`.
 const NU: f32 = 1.0;
 
 /// Steps of conjugate gradients, from where the last round ended.
@@ -75,7 +71,7 @@ struct Social {
     gram: Dense,
     /// What the solver needs beside the vectors.
     objective: Objective,
-    circle: Circle,
+    circle: Option<Circle>,
     target: u8,
 }
 
@@ -106,11 +102,6 @@ struct Seen<'a> {
 }
 
 fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>, ModelError> {
-    let friends = training
-        .side
-        .friends
-        .as_ref()
-        .ok_or(ModelError::Lacking { method: "social", needs: "who knows whom; give --friends" })?;
     let users = training.matrix();
     let items = users.transposed();
     let dim = wide(params.get("dim") as usize);
@@ -120,41 +111,49 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     let mut of_user = Objective { unobserved, l2, rest: rest(items.n_rows()) };
     let mut user_vectors = drawn(users.n_rows(), dim, seed);
     let mut item_vectors = drawn(items.n_rows(), dim, seed.wrapping_add(1));
-    let mut circle = Circle {
+    let weight = params.get("friends") as f32;
+    let friends = training.side.friends.as_ref().filter(|_| weight > 0.0);
+    let mut circle = friends.map(|friends| Circle {
         friends: friends.clone(),
         vectors: drawn(friends.n_columns(), dim, seed.wrapping_add(2)),
-        weight: params.get("friends") as f32,
-    };
+        weight,
+    });
     // All pairs with friends that are none weigh as much as all pairs with items.
     let evened = items.n_rows() as f32 / users.n_rows().max(1) as f32;
     let of_friend = Objective { unobserved: unobserved * evened, ..of_item };
     let of_friend = Objective { rest: of_friend.unobserved * users.n_rows() as f32, ..of_friend };
-    of_user.rest *= 1.0 + circle.weight;
-    let known_by = friends.transposed();
-    let whole_gram = |item_vectors: &Dense, circle: &Circle| {
+    if circle.is_some() {
+        of_user.rest *= 1.0 + weight;
+    }
+    let known_by = friends.map(Sparse::transposed);
+    let whole_gram = |item_vectors: &Dense, circle: Option<&Circle>| {
         let mut sum = gram(item_vectors);
-        let of_circle = gram(&circle.vectors);
-        for row in 0..dim {
-            add(sum.row_mut(row), of_circle.row(row), circle.weight * evened);
+        if let Some(circle) = circle {
+            let of_circle = gram(&circle.vectors);
+            for row in 0..dim {
+                add(sum.row_mut(row), of_circle.row(row), circle.weight * evened);
+            }
         }
         sum
     };
     for _ in 0..params.get("epochs") as usize {
-        let gram_of_user = whole_gram(&item_vectors, &circle);
+        let gram_of_user = whole_gram(&item_vectors, circle.as_ref());
         solve(&mut user_vectors, &gram_of_user, of_user, |user| {
             let items = Seen { columns: users.row(user).0, others: &item_vectors, weight: 1.0 };
-            [Some(items), Some(circle.seen(user))]
+            [Some(items), circle.as_ref().map(|circle| circle.seen(user))]
         });
         let gram_of_item = gram(&user_vectors);
         let (user_vectors, weight) = (&user_vectors, 1.0);
         solve(&mut item_vectors, &gram_of_item, of_item, |item| {
             [Some(Seen { columns: items.row(item).0, others: user_vectors, weight }), None]
         });
-        solve(&mut circle.vectors, &gram_of_item, of_friend, |friend| {
-            [Some(Seen { columns: known_by.row(friend).0, others: user_vectors, weight }), None]
-        });
+        if let (Some(circle), Some(known_by)) = (&mut circle, &known_by) {
+            solve(&mut circle.vectors, &gram_of_item, of_friend, |friend| {
+                [Some(Seen { columns: known_by.row(friend).0, others: user_vectors, weight }), None]
+            });
+        }
     }
-    let gram = whole_gram(&item_vectors, &circle);
+    let gram = whole_gram(&item_vectors, circle.as_ref());
     let target = training.target;
     Ok(Box::new(Social { items: item_vectors, gram, objective: of_user, circle, target }))
 }
@@ -287,7 +286,8 @@ impl Scratch {
 impl Model for Social {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         let history = distinct(query.acts, self.target);
-        let friends = query.user.map(|user| self.circle.seen(user as usize));
+        let circle = self.circle.as_ref().zip(query.user);
+        let friends = circle.map(|(circle, user)| circle.seen(user as usize));
         if history.is_empty() && friends.is_none_or(|friends| friends.columns.is_empty()) {
             return;
         }
@@ -321,6 +321,32 @@ mod tests {
         Training::plain(Interactions::new(12, 10, acts), false)
     }
 
+    fn scores(threads: usize) -> Vec<f32> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let training = two_groups();
+            let params =
+                ENTRY.defaults().with("unobserved", 0.1).with("dim", 16.0).with("l2", 0.05);
+            let model = fit(&training, &params, 7).unwrap();
+            let mut scores = vec![0.0; 10];
+            let query = Query { user: Some(0), acts: training.interactions.of(0) };
+            model.score(&query, &mut scores);
+            scores
+        })
+    }
+
+    #[test]
+    fn who_lacks_an_item_of_the_group_gets_it() {
+        let scores = scores(1);
+        assert!(scores[4] > 0.5, "{scores:?}");
+        assert!(scores[5..].iter().all(|score| *score < 0.2), "{scores:?}");
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        assert_eq!(scores(1), scores(3));
+    }
+
     /// Scores of somebody who did nothing and knows three of the first group.
     fn scores_of_a_friend(weight: f64, threads: usize) -> Vec<f32> {
         let mut training = two_groups();
@@ -329,7 +355,12 @@ mod tests {
         let pairs = [(12, 2), (12, 4), (12, 6), (2, 4), (4, 6), (1, 3), (3, 5), (5, 7)];
         let both = pairs.iter().flat_map(|(a, b)| [(*a, *b, 1.0), (*b, *a, 1.0)]);
         training.side.friends = Some(Sparse::from_cells(13, 13, both.collect()));
-        let params = ENTRY.defaults().with("dim", 16.0).with("l2", 0.03).with("friends", weight);
+        let params = ENTRY
+            .defaults()
+            .with("unobserved", 0.1)
+            .with("dim", 16.0)
+            .with("l2", 0.03)
+            .with("friends", weight);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let model = pool.install(|| fit(&training, &params, 7)).unwrap();
         let mut scores = vec![0.0; 10];

@@ -149,7 +149,7 @@ fn friends_make_a_ranking_among_drawn_items_better() {
     let folder = Folder::new();
     towns(&folder);
     let line = format!("{TOWNS} --friends friends.tsv --negatives 12 --draws 2 --output json");
-    for method in ["best --among friends,popular", "ials --param l2=0.03"] {
+    for method in ["best --among friends,popular", "social"] {
         let answer = folder.json(&format!("{line} --method {method} --beside popular"));
         assert_eq!(answer["n_cases"], 120, "{answer}");
         assert!(answer["recall_capped"].is_number(), "{answer}");

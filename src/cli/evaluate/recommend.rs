@@ -271,7 +271,9 @@ impl Args {
         if task.training.side.friends.is_some() && self.protocol == Protocol::Split && !none {
             let mut task = task.clone();
             task.training.side.friends = None;
-            rows.push(Row { name: "without friends".to_owned(), ..self.measure(&task)? });
+            // A method that is nothing without friends has no such row.
+            let row = self.measure(&task).ok();
+            rows.extend(row.map(|row| Row { name: "without friends".to_owned(), ..row }));
         }
         for name in self.beside.iter().filter(|name| *name != "none" && **name != self.method) {
             let entry = model::by_name(name)?;

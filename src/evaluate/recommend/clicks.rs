@@ -34,8 +34,7 @@ pub const CLICK_METHODS: &[&str] =
     &["popular", "item_cosine", "rp3beta", "ease", "ials", "content"];
 
 /// Methods that a full ranking may be added up from.
-pub const RANK_METHODS: &[&str] =
-    &["popular", "item_cosine", "rp3beta", "ease", "low_pass", "attribute_pass", "content"];
+pub const RANK_METHODS: &[&str] = &["popular", "rp3beta", "low_pass", "attribute_pass", "content"];
 
 /// A user, an item, and whether the one did the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
