@@ -33,7 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
             name: "l2",
             about: "regularisation",
             default: 0.01,
-            grid: &[0.003, 0.01, 0.03, 0.1],
+            grid: &[0.0001, 0.001, 0.003, 0.01, 0.03, 0.1],
         },
         Knob {
             name: "epochs",

@@ -237,10 +237,10 @@ impl Entry {
         Params(self.knobs.iter().map(|knob| (knob.name, knob.default)).collect())
     }
 
-    /// Whether a search among all methods should try it where it applies: networks whose fits take
-    /// minutes have to be named.
-    pub fn worth_a_try(&self, training: &Training) -> bool {
-        neural::worth_a_try(self.name, training)
+    /// Whether it is a network: a fit takes minutes and no part of a score is a single act's, so a search
+    /// tries it only where it is named.
+    pub fn is_network(&self) -> bool {
+        [&neural::SASREC, &neural::MULT_VAE, &neural::DAE].iter().any(|of| of.name == self.name)
     }
 
     /// The knob of this name.

@@ -52,7 +52,7 @@ pub fn best(task: &Task, k: usize, seed: u64) -> Result<Recipe, EvaluateError> {
 }
 
 /// Tunes and weighs: first the quick methods, then of the costly ones those that add to them;
-/// all methods but slow networks where none is named.
+/// all methods but networks where none is named.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
@@ -62,8 +62,7 @@ pub fn best_among(
     k: usize,
     seed: u64,
 ) -> Result<Recipe, EvaluateError> {
-    let all: Vec<&'static Entry> =
-        MODELS.iter().filter(|entry| entry.worth_a_try(&task.training)).collect();
+    let all: Vec<&'static Entry> = MODELS.iter().filter(|entry| !entry.is_network()).collect();
     let methods = if methods.is_empty() { &all[..] } else { methods };
     let validations: Vec<Task> = task.validations(seed).into_iter().map(thinned).collect();
     let applying = methods.iter().copied().filter(|entry| (entry.applies)(&task.training));

@@ -28,7 +28,7 @@ pub(super) use autoencoder::{DAE, MULT_VAE};
 pub(super) use projection::{Pairs, trained};
 pub(super) use sasrec::ENTRY as SASREC;
 
-use super::{ModelError, Params, Training};
+use super::{ModelError, Params};
 use adam::Adam;
 
 /// Epochs without a gain, after which the steps become shorter.
@@ -45,24 +45,6 @@ const HELD_OUT: (usize, f64) = (1_500, 0.1);
 
 /// Users held out, below which what they say is chance.
 const FEW_HELD_OUT: usize = 10;
-
-/// Acts that a search among all methods asks for before it tries a network, and the most for a sequence
-/// model: a fit to so many takes two minutes of a core.
-const ACTS: RangeInclusive<usize> = 10_000..=200_000;
-
-/// Users times items up to which a search among all methods tries an autoencoder: a minute of a core.
-const CELLS: usize = 20_000_000;
-
-/// Whether a search among all methods should try the method of this name: any that is no network; a
-/// network, where there is enough to learn from and a fit takes no more than a minute or two.
-pub(super) fn worth_a_try(name: &str, training: &Training) -> bool {
-    let of = &training.interactions;
-    if name == SASREC.name {
-        return ACTS.contains(&of.len());
-    }
-    let autoencoder = name == MULT_VAE.name || name == DAE.name;
-    !autoencoder || (*ACTS.start() <= of.len() && of.n_users() * of.n_items() <= CELLS)
-}
 
 /// How a network is trained.
 struct Schedule {
