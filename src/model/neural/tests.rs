@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use super::super::{Act, Entry, Interactions, Parts, Query};
+use super::super::{Act, Entry, Interactions, Parts, Query, Training};
 use super::attention::attention;
 use super::ops::{Cells, gather, linear, normalized, tensor};
 use super::softmax::{Targets, surprise};
