@@ -279,7 +279,7 @@ mod tests {
         let value = |at: usize| ((at * 7919 + at / 13) % 401) as f32 / 200.0 - 1.0;
         let (n, dim) = (1500, 20);
         // Some rows are long, and few rows alike.
-        let length = |row: usize| if row % 7 == 0 { 3.0 } else { 0.2 };
+        let length = |row: usize| if row.is_multiple_of(7) { 3.0 } else { 0.2 };
         let rows: Vec<f32> = (0..n * dim).map(|at| value(at) * length(at / dim)).collect();
         let panels = Panels::new(&rows.chunks(dim).flat_map(lines).collect::<Vec<_>>(), 2);
         for n_queries in [1, 3, 11] {

@@ -8,7 +8,7 @@
 //! SIGIR 2023: early merge, one step of Euler's method to blur and of Runge-Kutta's to sharpen. GF-CF:
 //! Shen et al., "How powerful is graph convolution for recommendation?", CIKM 2021.
 
-use super::low_pass::{LowPass, normalized};
+use super::low_pass::{FEW_ACTS, ITEM, LowPass, USER, normalized};
 use super::neighbors::distinct;
 use super::vector::widely;
 use super::{Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
@@ -30,26 +30,13 @@ pub(super) const ENTRY: Entry = Entry {
             grid: &[0.0, 0.1, 0.2, 0.4, 0.8],
         },
         Knob { name: "d", about: "dimensions of the smoothest part", default: 448.0, grid: &[] },
-        Knob {
-            name: "item",
-            about: "exponent by which an item weighs less the more users did it",
-            default: 0.5,
-            grid: &[0.35, 0.5],
-        },
-        Knob {
-            name: "user",
-            about: "exponent by which a user weighs less the more items they did",
-            default: 0.5,
-            grid: &[],
-        },
+        ITEM,
+        USER,
     ],
     applies: |_| true,
     costly: |training| training.interactions.len() > FEW_ACTS,
     fit,
 };
-
-/// Acts above which a fit takes more than some seconds.
-const FEW_ACTS: usize = 100_000;
 
 struct Bspm {
     /// Users by items, divided by powers of both ends' degrees.

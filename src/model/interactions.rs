@@ -161,3 +161,22 @@ impl Training {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acts_fade_by_their_age_where_times_are_known() {
+        let act = |item, days: i64| Act { item, behavior: 0, at: days * 86_400, value: 1.0 };
+        // The oldest act, one a half-life later, and the last of all; item 0 twice.
+        let acts = vec![(0, act(0, 0)), (0, act(1, 7)), (1, act(0, 14)), (0, act(0, 7))];
+        let mut training = Training::plain(Interactions::new(2, 2, acts), true);
+        let ones = vec![(0, 0, 1.0), (0, 1, 1.0), (1, 0, 1.0)];
+        assert_eq!(training.fading(7.0), Sparse::from_cells(2, 2, ones.clone()));
+        training.timed = true;
+        assert_eq!(training.fading(0.0), Sparse::from_cells(2, 2, ones));
+        let faded = vec![(0, 0, 0.5), (0, 1, 0.5), (1, 0, 1.0)];
+        assert_eq!(training.fading(7.0), Sparse::from_cells(2, 2, faded));
+    }
+}

@@ -22,26 +22,32 @@ pub(super) const ENTRY: Entry = Entry {
             default: 256.0,
             grid: &[64.0, 128.0, 256.0, 512.0],
         },
-        Knob {
-            name: "item",
-            about: "exponent by which an item weighs less the more users did it",
-            default: 0.5,
-            grid: &[0.35, 0.5],
-        },
-        Knob {
-            name: "user",
-            about: "exponent by which a user weighs less the more items they did",
-            default: 0.5,
-            grid: &[],
-        },
+        ITEM,
+        USER,
     ],
     applies: |_| true,
     costly: |training| training.interactions.len() > FEW_ACTS,
     fit,
 };
 
+/// How much items are normalized.
+pub(super) const ITEM: Knob = Knob {
+    name: "item",
+    about: "exponent by which an item weighs less the more users did it",
+    default: 0.5,
+    grid: &[0.35, 0.5],
+};
+
+/// How much users are.
+pub(super) const USER: Knob = Knob {
+    name: "user",
+    about: "exponent by which a user weighs less the more items they did",
+    default: 0.5,
+    grid: &[],
+};
+
 /// Acts above which a fit takes more than some seconds.
-const FEW_ACTS: usize = 100_000;
+pub(super) const FEW_ACTS: usize = 100_000;
 
 /// Passes what lies in the space of the smoothest signals.
 pub(super) struct LowPass {

@@ -114,13 +114,13 @@ fn slopes_are_those_of_the_questions() {
             let error = (f64::from(found) - expected).abs();
             assert!(error < 2e-3, "{} {what}: {found} {expected}", entry.name);
         };
-        for at in 0..dim {
+        for (at, found) in of_head.iter().enumerate() {
             let around = [-step, step].map(|by| along(&moved(&head, at, by), &relation));
-            near(of_head[at], around, "head");
+            near(*found, around, "head");
         }
-        for at in 0..width {
+        for (at, found) in of_relation.iter().enumerate() {
             let around = [-step, step].map(|by| along(&head, &moved(&relation, at, by)));
-            near(of_relation[at], around, "relation");
+            near(*found, around, "relation");
         }
     }
 }
