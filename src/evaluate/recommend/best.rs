@@ -13,10 +13,13 @@ use super::metric::Measures;
 use super::rank::first;
 use super::task::{Case, Task};
 use super::tune::{Tuned, search, tune, untuned};
-use crate::model::{Entry, Ingredient, MODELS, Model, Recipe};
+use crate::model::{Entry, Ingredient, MODELS, Model, Recipe, every_score};
 
 /// Items of each method that the search over weights looks at, for each case.
 const POOL: usize = 100;
+
+/// Cases that are scored at once.
+const GROUP: usize = 16;
 
 /// Weights that the search tries for a method, beside those that have some already.
 const WEIGHTS: &[f32] = &[0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0];
@@ -126,7 +129,8 @@ fn weigh(validations: &[Task], methods: &[(&'static Entry, Tuned)], k: usize) ->
     for (part, validation) in validations.iter().enumerate() {
         let models: Vec<&dyn Model> =
             methods.iter().map(|(_, tuned)| tuned.models[part].as_ref()).collect();
-        pooled.par_extend(validation.cases.par_iter().map(|case| pool(validation, case, &models)));
+        let groups = validation.cases.par_chunks(GROUP);
+        pooled.par_extend(groups.flat_map_iter(|cases| pool(validation, cases, &models)));
     }
     let n = methods.len();
     let scales: Vec<f32> = (0..n)
@@ -192,28 +196,29 @@ fn unit(n: usize, at: usize) -> Vec<f32> {
     (0..n).map(|method| if method == at { 1.0 } else { 0.0 }).collect()
 }
 
-fn pool(task: &Task, case: &Case, models: &[&dyn Model]) -> Pooled {
+fn pool(task: &Task, cases: &[Case], models: &[&dyn Model]) -> Vec<Pooled> {
     let n_items = task.training.interactions.n_items();
-    let mut items = Vec::new();
-    let mut columns = Vec::new();
-    for model in models {
-        let mut scores = vec![0.0; n_items];
-        model.score(&task.query(case), &mut scores);
-        let mut ranked = scores.clone();
-        items.extend(first(task, case, &mut ranked, POOL));
-        columns.push(scores);
-    }
-    items.extend(&case.relevant);
-    items.sort_unstable();
-    items.dedup();
-    Pooled {
-        scores: items
-            .iter()
-            .flat_map(|item| columns.iter().map(|scores| scores[*item as usize]))
-            .collect(),
-        hits: items.iter().map(|item| case.relevant.binary_search(item).is_ok()).collect(),
-        n_relevant: case.relevant.len(),
-    }
+    let scored = models.iter().map(|model| {
+        every_score(*model, cases.iter().map(|case| task.query(case)), n_items).collect()
+    });
+    let scored: Vec<Vec<Vec<f32>>> = scored.collect();
+    let of_case = |(at, case): (usize, &Case)| {
+        let mut items = case.relevant.clone();
+        for scores in &scored {
+            items.extend(first(task, case, &mut scores[at].clone(), POOL));
+        }
+        items.sort_unstable();
+        items.dedup();
+        Pooled {
+            scores: items
+                .iter()
+                .flat_map(|item| scored.iter().map(|scores| scores[at][*item as usize]))
+                .collect(),
+            hits: items.iter().map(|item| case.relevant.binary_search(item).is_ok()).collect(),
+            n_relevant: case.relevant.len(),
+        }
+    };
+    cases.iter().enumerate().map(of_case).collect()
 }
 
 impl Pooled {
