@@ -51,19 +51,19 @@ pub(super) const ENTRY: Entry = Entry {
 const FEW_ACTS: usize = 100_000;
 
 /// Exponent of the frequency in the regularisation (section 4.1 finds 1 best throughout).
-const NU: f32 = 1.0;
+pub(super) const NU: f32 = 1.0;
 
 /// Steps of conjugate gradients, from where the last round ended.
-const STEPS: usize = 3;
+pub(super) const STEPS: usize = 3;
 
 /// Steps for a history, from nothing.
-const STEPS_OF_QUERY: usize = 12;
+pub(super) const STEPS_OF_QUERY: usize = 12;
 
 /// Rows that a task solves.
 const STRIP: usize = 64;
 
 /// Standard deviation of the first vectors, over the root of their length.
-const SPREAD: f32 = 0.1;
+pub(super) const SPREAD: f32 = 0.1;
 
 struct Ials {
     /// What the users did that the model was fitted to, and their vectors.

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
+use super::ials::{NU, SPREAD, STEPS, STEPS_OF_QUERY};
 use super::neighbors::distinct;
 use super::vector::{add, dot, wide, widely};
 use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
@@ -51,20 +52,8 @@ pub(super) const ENTRY: Entry = Entry {
 /// Acts above which a fit takes more than some seconds.
 const FEW_ACTS: usize = 50_000;
 
-/// Exponent of the frequency in the regularisation, as in `ials`.
-const NU: f32 = 1.0;
-
-/// Steps of conjugate gradients, from where the last round ended.
-const STEPS: usize = 3;
-
-/// Steps for a history, from nothing.
-const STEPS_OF_QUERY: usize = 12;
-
 /// Rows that a task solves; sums over them are added up in order.
 const STRIP: usize = 512;
-
-/// Standard deviation of the first vectors, over the root of their length.
-const SPREAD: f32 = 0.1;
 
 struct Social {
     items: Dense,

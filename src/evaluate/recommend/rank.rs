@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::metric::{Cold, Metrics};
 use super::task::{Case, Pool, Task};
+use crate::embed::greatest::Greatest;
 use crate::model::{Model, Parts, Wanted, distinct, every_score};
 
 /// Cases that a model is asked about together.
@@ -130,33 +131,13 @@ pub(super) fn first(task: &Task, case: &Case, scores: &mut [f32], k: usize) -> V
     }
 }
 
-/// The `k` of `items`, which ascend, with the greatest scores, greatest first, ties by the lower number.
-///
-/// # Complexity
-/// * Time: **O(n + k log k)** while the list of the best changes seldom, as it does in a long one.
+/// The `k` of `items` with the greatest scores, greatest first, ties by the lower number.
 fn greatest(scores: &[f32], items: impl Iterator<Item = u32>, k: usize) -> Vec<u32> {
-    let better =
-        |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
-    if k == 0 {
-        return Vec::new();
-    }
-    let mut order: Vec<u32> = Vec::with_capacity(k.saturating_mul(2).min(scores.len()));
-    // The least score of `k` items that came before: what does not exceed it, is not among the best.
-    let mut bar: Option<f32> = None;
+    let mut greatest = Greatest::new(k);
     for item in items {
-        if bar.is_some_and(|bar| scores[item as usize].total_cmp(&bar).is_le()) {
-            continue;
-        }
-        order.push(item);
-        if order.len() / 2 == k {
-            order.select_nth_unstable_by(k - 1, better);
-            order.truncate(k);
-            bar = Some(scores[order[k - 1] as usize]);
-        }
+        greatest.put(item, scores[item as usize]);
     }
-    order.sort_unstable_by(better);
-    order.truncate(k);
-    order
+    greatest.take().map(|(item, _)| item).collect()
 }
 
 #[cfg(test)]
