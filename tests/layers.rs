@@ -35,11 +35,12 @@ const ORDER: [&str; 23] = [
 ];
 
 /// Crates, by the start of their name, and the modules that may name them.
-const CONFINED: [(&[&str], &[&str]); 9] = [
+const CONFINED: [(&[&str], &[&str]); 10] = [
     (&["rocksdb", "librocksdb"], &["store/rocks"]),
     // Networks that read text, and networks among the fitted models.
     (&["candle"], &["extract/bert", "embed", "model/neural"]),
     (&["tokenizers"], &["extract/bert", "embed"]),
+    (&["hnsw"], &["embed/linked"]),
     (&["tonic", "prost"], &["rpc"]),
     (&["tokio"], &["rpc", "main", "ingest/sql"]),
     (&["clap"], &["cli", "main"]),

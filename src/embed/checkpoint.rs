@@ -1,15 +1,10 @@
 //! How far a training is, in a file: what goes on from it ends with the bytes of one that was never ended.
 //!
-//! ```text
-//! 0      magic, whose last byte is the version of the format      16 bytes
-//! 16     BLAKE3 of all that follows                               32 bytes
-//! 48     length of the header, u64 little-endian                  8 bytes
-//! 56     header: JSON of training, step, least, waited, lengths
-//!        tables: f32 little-endian, one after the other
-//! ```
+//! The file's header (see `sealed.rs`) tells training, step, least, waited and lengths. After it come the
+//! tables, f32 little-endian, one after the other.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use petgraph::Outgoing;
@@ -17,11 +12,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Params;
+use super::sealed::{Magic, put, seal, unseal};
 use crate::graph::CompactGraph;
 
-const MAGIC: [u8; 16] = *b"predilect steps\x01";
-const HASH_END: usize = MAGIC.len() + blake3::OUT_LEN;
-const HEADER_START: usize = HASH_END + size_of::<u64>();
+const MAGIC: Magic = *b"predilect steps\x01";
 /// The name of the file in a folder.
 const FILE: &str = "embedding.steps";
 /// Times that a training is written down, unless somebody says otherwise.
@@ -176,50 +170,27 @@ impl<'a> Keeper<'a> {
     /// Writes the state down in place of the one before; whole or not at all.
     pub fn keep(&self, state: &State) -> Result<(), CheckpointError> {
         let path = self.checkpoint.path();
-        let folder = &self.checkpoint.folder;
-        let write = || -> io::Result<()> {
-            let bytes = self.bytes(state)?;
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| CheckpointError::Io { path: path.clone(), source })
+        let written = bytes(&self.training, state).and_then(|bytes| put(&path, &bytes));
+        written.map_err(|source| CheckpointError::Io { path, source })
     }
+}
 
-    fn bytes(&self, state: &State) -> io::Result<Vec<u8>> {
-        let header = serde_json::to_vec(&Header {
-            training: self.training.clone(),
-            step: state.step as u64,
-            least: state.least.to_bits(),
-            waited: state.waited as u64,
-            lengths: state.tables.iter().map(|table| table.len() as u64).collect(),
-        })?;
-        let n_values: usize = state.tables.iter().map(Vec::len).sum();
-        let mut bytes = Vec::with_capacity(HEADER_START + header.len() + 4 * n_values);
-        bytes.extend(MAGIC);
-        bytes.extend([0; blake3::OUT_LEN]);
-        bytes.extend((header.len() as u64).to_le_bytes());
-        bytes.extend(header);
-        bytes.extend(state.tables.iter().flatten().flat_map(|value| value.to_le_bytes()));
-        let hash = blake3::hash(&bytes[HASH_END..]);
-        bytes[MAGIC.len()..HASH_END].copy_from_slice(hash.as_bytes());
-        Ok(bytes)
-    }
+fn bytes(training: &str, state: &State) -> io::Result<Vec<u8>> {
+    let header = Header {
+        training: training.to_owned(),
+        step: state.step as u64,
+        least: state.least.to_bits(),
+        waited: state.waited as u64,
+        lengths: state.tables.iter().map(|table| table.len() as u64).collect(),
+    };
+    let values = state.tables.iter().flatten();
+    let body: Vec<u8> = values.flat_map(|value| value.to_le_bytes()).collect();
+    seal(MAGIC, &header, &body)
 }
 
 /// What the bytes say, if they are what was written.
 fn parse(bytes: &[u8]) -> Option<(Header, State)> {
-    let hash = blake3::hash(bytes.get(HASH_END..)?);
-    let is_whole = bytes.starts_with(&MAGIC) && bytes[MAGIC.len()..HASH_END] == *hash.as_bytes();
-    if !is_whole {
-        return None;
-    }
-    let length = u64::from_le_bytes(bytes.get(HASH_END..HEADER_START)?.try_into().ok()?);
-    let (header, mut rest) = bytes[HEADER_START..].split_at_checked(length as usize)?;
-    let header: Header = serde_json::from_slice(header).ok()?;
+    let (header, mut rest): (Header, _) = unseal(MAGIC, bytes).ok()?;
     let mut tables = Vec::new();
     for length in &header.lengths {
         let (table, after) = rest.split_at_checked((*length as usize).checked_mul(4)?)?;

@@ -276,18 +276,18 @@ pub(crate) fn blocks_mut(vector: &mut [f32]) -> &mut [Block] {
     vector.as_chunks_mut().0
 }
 
-/// Asks for a vector that is needed soon.
+/// Asks for what is needed soon.
 #[inline(always)]
-pub(crate) fn prefetch(vector: &[f32]) {
+pub(crate) fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in vector.chunks(LANES) {
+    for line in values.chunks((size_of::<Line>() / size_of::<T>().max(1)).max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
         // SAFETY: the address is that of a slice.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = vector;
+    let _ = values;
 }
 
 /// The inner product of two vectors of one length, a multiple of sixteen.
@@ -304,6 +304,28 @@ impl Work for Dot<'_> {
         }
         isa.sum(sum)
     }
+}
+
+/// The inner product of two vectors of as many lines.
+pub(crate) struct LineDot<'a>(pub(crate) &'a [Line], pub(crate) &'a [Line]);
+
+impl Work for LineDot<'_> {
+    type Out = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        dot(isa, self.0, self.1)
+    }
+}
+
+/// The inner product of two vectors of as many lines, in code of one set of instructions.
+#[inline(always)]
+pub(crate) fn dot<I: Isa>(isa: I, a: &[Line], b: &[Line]) -> f32 {
+    let mut sum = isa.splat(0.0);
+    for (a, b) in a.iter().zip(b) {
+        sum = isa.fma(isa.load(&a.0), isa.load(&b.0), sum);
+    }
+    isa.sum(sum)
 }
 
 #[cfg(test)]

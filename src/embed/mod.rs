@@ -5,6 +5,7 @@
 //! that, nodes are parted into a fixed number of blocks that threads own by turns, sums are added in a
 //! fixed order, and what is drawn depends on the seed and the place alone.
 
+mod by_kind;
 mod change;
 mod checkpoint;
 mod deepwalk;
@@ -12,12 +13,14 @@ pub(crate) mod greatest;
 mod judge;
 pub(crate) mod lanes;
 mod layout;
+mod linked;
 mod logistic;
 mod nearest;
 mod node2vec;
 mod noise;
 pub(crate) mod panels;
 mod prone;
+mod sealed;
 mod sgns;
 mod sigmoid;
 mod sparse;
@@ -31,8 +34,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
+pub use by_kind::{KindRows, unit};
 pub use change::{Drift, drift, row_of_new};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use linked::LinkedRows;
 pub(crate) use logistic::solve;
 pub use logistic::{Features, Logistic};
 pub use nearest::{Near, NearestRows};

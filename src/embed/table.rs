@@ -1,27 +1,20 @@
 //! The table of all rows, with the names of what they are of, in memory and as a file.
 //!
-//! ```text
-//! 0      magic, whose last byte is the version of the format      16 bytes
-//! 16     BLAKE3 of all that follows                               32 bytes
-//! 48     length of the header, u64 little-endian                  8 bytes
-//! 56     header: JSON of model, seed, params, rows, dim
-//!        rows: f32 little-endian, row after row
-//!        names: for each the length, u32 little-endian, and UTF-8
-//! ```
+//! The file's header (see `sealed.rs`) tells model, seed, params, rows and dim. After it come the rows, f32
+//! little-endian, row after row, and the names: for each the length, u32 little-endian, and UTF-8.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Params;
+use super::sealed::{Broken, Magic, put, seal, unseal};
 
-const MAGIC: [u8; 16] = *b"predilect embed\x01";
-const HASH_END: usize = MAGIC.len() + blake3::OUT_LEN;
-const HEADER_START: usize = HASH_END + size_of::<u64>();
+const MAGIC: Magic = *b"predilect embed\x01";
 /// The name of the file in a folder.
 const FILE: &str = "embedding.bin";
 /// The name of the file of relations' rows, beside it.
@@ -228,38 +221,26 @@ impl EmbeddingTable {
 
     fn save_as(&self, folder: &Path, file: &str) -> Result<PathBuf, TableError> {
         let path = folder.join(file);
-        let failed = |source| TableError::Io { path: path.clone(), source };
-        let bytes = self.to_bytes().map_err(failed)?;
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        let written = self.to_bytes().and_then(|bytes| put(&path, &bytes));
+        written.map_err(|source| TableError::Io { path: path.clone(), source })?;
         Ok(path)
     }
 
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
-        let header = serde_json::to_vec(&Header {
+        let header = Header {
             model: self.model.clone(),
             seed: self.seed,
             params: self.params.clone(),
             rows: self.names.len() as u64,
             dim: self.dim as u64,
-        })?;
-        let mut bytes = Vec::with_capacity(HEADER_START + header.len() + 4 * self.values.len());
-        bytes.extend(MAGIC);
-        bytes.extend([0; blake3::OUT_LEN]);
-        bytes.extend((header.len() as u64).to_le_bytes());
-        bytes.extend(header);
-        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
+        };
+        let mut body: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         for name in &self.names {
             let length = u32::try_from(name.len()).map_err(io::Error::other)?;
-            bytes.extend(length.to_le_bytes());
-            bytes.extend(name.as_bytes());
+            body.extend(length.to_le_bytes());
+            body.extend(name.as_bytes());
         }
-        let hash = blake3::hash(&bytes[HASH_END..]);
-        bytes[MAGIC.len()..HASH_END].copy_from_slice(hash.as_bytes());
-        Ok(bytes)
+        seal(MAGIC, &header, &body)
     }
 
     /// Reads the table that [`save`](Self::save) wrote to a file of `folder`.
@@ -281,28 +262,28 @@ impl EmbeddingTable {
     fn load_from(path: PathBuf) -> Result<Self, TableError> {
         let bytes =
             fs::read(&path).map_err(|source| TableError::Io { path: path.clone(), source })?;
-        if bytes.get(..MAGIC.len()) != Some(&MAGIC) {
-            return Err(TableError::Format { path });
-        }
-        let hashed = bytes.get(HASH_END..).unwrap_or_default();
-        if bytes.get(MAGIC.len()..HASH_END) != Some(blake3::hash(hashed).as_bytes()) {
-            return Err(TableError::Damaged { path });
-        }
-        match parts(&bytes) {
-            Some((header, names, values)) => Self::with_header(header, names, values),
+        let (header, body) = unseal(MAGIC, &bytes).map_err(|broken| broken.at(path.clone()))?;
+        match parts(&header, body) {
+            Some((names, values)) => Self::with_header(header, names, values),
             None => Err(TableError::Format { path }),
         }
     }
 }
 
-/// What the bytes say, if they are as long as they say.
-fn parts(bytes: &[u8]) -> Option<(Header, Vec<String>, Vec<f32>)> {
-    let length = bytes.get(HASH_END..HEADER_START)?.try_into().ok()?;
-    let (header, rest) =
-        bytes.get(HEADER_START..)?.split_at_checked(u64::from_le_bytes(length) as usize)?;
-    let header: Header = serde_json::from_slice(header).ok()?;
+impl Broken {
+    /// The error of the file.
+    pub(super) fn at(self, path: PathBuf) -> TableError {
+        match self {
+            Self::Format => TableError::Format { path },
+            Self::Damaged => TableError::Damaged { path },
+        }
+    }
+}
+
+/// Names and rows, if the body is as long as the header says.
+fn parts(header: &Header, body: &[u8]) -> Option<(Vec<String>, Vec<f32>)> {
     let n_bytes = (header.rows as usize).checked_mul(header.dim as usize)?.checked_mul(4)?;
-    let (rows, mut rest) = rest.split_at_checked(n_bytes)?;
+    let (rows, mut rest) = body.split_at_checked(n_bytes)?;
     let (rows, _) = rows.as_chunks();
     let values = rows.iter().map(|value| f32::from_le_bytes(*value)).collect();
     let mut names = Vec::new();
@@ -311,7 +292,7 @@ fn parts(bytes: &[u8]) -> Option<(Header, Vec<String>, Vec<f32>)> {
         names.push(String::from_utf8(name.to_vec()).ok()?);
         rest = after;
     }
-    rest.is_empty().then_some((header, names, values))
+    rest.is_empty().then_some((names, values))
 }
 
 #[cfg(test)]
@@ -340,18 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn any_damage_is_found() {
+    fn damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = table().save(folder.path()).unwrap();
         let whole = fs::read(&path).unwrap();
-        for at in 0..whole.len() {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 4;
-            fs::write(&path, &bytes).unwrap();
-            assert!(EmbeddingTable::load(folder.path()).is_err(), "byte {at}");
-            fs::write(&path, &whole[..at]).unwrap();
-            assert!(EmbeddingTable::load(folder.path()).is_err(), "first {at} bytes");
-        }
+        let told = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            EmbeddingTable::load(folder.path()).unwrap_err()
+        };
+        assert!(matches!(told(&whole[..whole.len() - 1]), TableError::Damaged { .. }));
+        assert!(matches!(told(b"a text"), TableError::Format { .. }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! embeddings/
 //!   000001/embedding.bin   the rows
+//!   000001/item.links      the links of a kind of which there are many
 //!   000001/version.json    model, parameters, seed, the state of the graph
 //!   000002/…
 //! ```
@@ -17,8 +18,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::by_kind::{KindRows, MANY, link, unlink};
+use super::sealed::put;
 use super::table::{EmbeddingTable, TableError};
-use crate::schema::Timestamp;
+use crate::schema::{NodeKind, Timestamp};
 
 /// The folder of the versions, in that of the store.
 const FOLDER: &str = "embeddings";
@@ -111,6 +114,19 @@ impl Versions {
         }
     }
 
+    /// The rows of a kind of a version whose table was [loaded](Self::load).
+    ///
+    /// # Errors
+    /// [`TableError::Io`], [`TableError::Format`] and [`TableError::Damaged`].
+    pub fn of_kind(
+        &self,
+        number: u32,
+        table: &EmbeddingTable,
+        kind: NodeKind,
+    ) -> Result<KindRows, TableError> {
+        KindRows::load(table, kind, &self.path(number))
+    }
+
     /// Keeps a table as the next version; whole or not at all.
     ///
     /// # Errors
@@ -147,6 +163,7 @@ impl Versions {
             if n_known > 0 {
                 let table = table.without(names)?;
                 let path = self.path(about.version);
+                unlink(names, &path)?;
                 table.save(&path)?;
                 describe(&path, &Version { nodes: table.names().len(), ..about })?;
                 taken += n_known;
@@ -160,6 +177,7 @@ impl Versions {
         let next = self.folder.join(format!(".{:06}", about.version));
         let path = self.path(about.version);
         table.save(&next)?;
+        link(table, &next, MANY)?;
         describe(&next, about)?;
         fs::rename(&next, &path).map_err(|source| TableError::Io { path, source })?;
         sync(&self.folder)
@@ -215,14 +233,9 @@ impl Versions {
 /// Writes down what a version was trained on, in its folder.
 fn describe(folder: &Path, about: &Version) -> Result<(), TableError> {
     let path = folder.join(ABOUT);
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, about)?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| TableError::Io { path: path.clone(), source })?;
+    let written = serde_json::to_vec_pretty(about).map_err(io::Error::from);
+    let written = written.and_then(|bytes| put(&path, &bytes));
+    written.map_err(|source| TableError::Io { path, source })?;
     sync(folder)
 }
 

@@ -149,7 +149,7 @@ impl Engine {
     ) -> Result<Similar<NodeIndex>, EngineError> {
         let (_, row) = self.embedding_row(snapshot, key)?;
         let but = find(snapshot, key)?;
-        let nodes = snapshot.embedded()?.near(snapshot, &row.values, (key.kind, but), k);
+        let nodes = snapshot.embedded()?.near(snapshot, &row.values, (key.kind, but), k)?;
         Ok(Similar { nodes, capped: false })
     }
 

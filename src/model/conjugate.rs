@@ -9,7 +9,7 @@
 #![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
 
 use super::rows::Rows;
-use crate::embed::lanes::{Isa, LANES, Line, Work, prefetch, run};
+use crate::embed::lanes::{Isa, LANES, Line, Work, dot, prefetch, run};
 
 /// Squared residual below which a row is solved.
 const SOLVED: f32 = 1e-20;
@@ -52,19 +52,12 @@ impl<'a, F: Fn(usize) -> (&'a [u32], f32)> Work for Solve<'a, '_, F> {
         for (row, x) in vectors.chunks_exact_mut(width).enumerate() {
             if row + 1 < n_rows {
                 for column in of_row(row + 1).0.iter().take(64) {
-                    prefetch_row(system.others.row(*column as usize));
+                    prefetch(system.others.row(*column as usize));
                 }
             }
             let (columns, l2) = of_row(row);
             solve(isa, system, (columns, l2), x, &mut scratch);
         }
-    }
-}
-
-#[inline(always)]
-fn prefetch_row(row: &[Line]) {
-    for line in row {
-        prefetch(&line.0);
     }
 }
 
@@ -191,15 +184,6 @@ fn add_products<I: Isa, const N: usize, const M: usize>(
             isa.store(sum, &mut product[at].0);
         }
     }
-}
-
-#[inline(always)]
-fn dot<I: Isa>(isa: I, a: &[Line], b: &[Line]) -> f32 {
-    let mut sum = isa.splat(0.0);
-    for (a, b) in a.iter().zip(b) {
-        sum = isa.fma(isa.load(&a.0), isa.load(&b.0), sum);
-    }
-    isa.sum(sum)
 }
 
 /// Adds `scale · b` to `a`.

@@ -32,9 +32,9 @@ impl Recommender for Embedding {
             let Some(row) = embedded.row(snapshot, target) else { continue };
             let found = if row.inductive {
                 // Its neighbours may be newer than the base: no answer to be kept.
-                Cow::Owned(nearest(embedded, snapshot, target, &row).into_vec())
+                Cow::Owned(nearest(embedded, snapshot, target, &row)?.into_vec())
             } else {
-                let compute = || Ok(nearest(embedded, snapshot, target, &row));
+                let compute = || nearest(embedded, snapshot, target, &row);
                 Cow::Borrowed(snapshot.nearest::<RecommendError>(NAME, target, compute)?)
             };
             near.insert(target, found);
@@ -44,12 +44,17 @@ impl Recommender for Embedding {
 }
 
 /// The items and contents nearest to a node's row, best first.
-fn nearest(embedded: &Embedded, snapshot: &Snapshot, node: NodeIndex, row: &NodeRow<'_>) -> Ranked {
+fn nearest(
+    embedded: &Embedded,
+    snapshot: &Snapshot,
+    node: NodeIndex,
+    row: &NodeRow<'_>,
+) -> Result<Ranked, RecommendError> {
     let mut found = Vec::new();
     for kind in [NodeKind::Item, NodeKind::Content] {
-        found.extend(embedded.near(snapshot, &row.values, (kind, node), NEIGHBORS));
+        found.extend(embedded.near(snapshot, &row.values, (kind, node), NEIGHBORS)?);
     }
     found.retain(|(_, cosine)| *cosine > 0.0);
     found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    found.into_boxed_slice()
+    Ok(found.into_boxed_slice())
 }

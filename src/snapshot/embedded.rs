@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::Snapshot;
 use crate::embed::{
-    self, EmbedError, EmbeddingTable, Near, NearestRows, TableError, Versions, row_of_new,
+    self, EmbedError, EmbeddingTable, KindRows, Near, TableError, Versions, row_of_new, unit,
 };
 use crate::event::NodeKey;
 use crate::graph::NodeIndex;
@@ -58,7 +58,7 @@ impl KeptRows {
             let last = self.versions.as_ref().map(Versions::last).transpose()?.flatten();
             let found = match (&self.versions, last) {
                 (Some(versions), Some(last)) => {
-                    Some(Embedded::new(versions.load(last)?, Some(last)))
+                    Some(Embedded::new(versions.load(last)?, Some((versions.clone(), last))))
                 }
                 _ => None,
             };
@@ -69,18 +69,12 @@ impl KeptRows {
     }
 }
 
-/// The rows of one kind of node, each 1 long.
-struct OfKind {
-    places: Vec<usize>,
-    rows: NearestRows,
-}
-
 /// Rows by node.
 pub struct Embedded {
     table: EmbeddingTable,
-    /// The version that they are; none for rows that were learnt for the snapshot.
-    version: Option<u32>,
-    kinds: [OnceLock<OfKind>; NodeKind::ALL.len()],
+    /// The version that they are, and where it is; none for rows that were learnt for the snapshot.
+    version: Option<(Versions, u32)>,
+    kinds: [OnceLock<KindRows>; NodeKind::ALL.len()],
 }
 
 /// The row of a node.
@@ -93,7 +87,7 @@ pub struct NodeRow<'a> {
 }
 
 impl Embedded {
-    fn new(table: EmbeddingTable, version: Option<u32>) -> Self {
+    fn new(table: EmbeddingTable, version: Option<(Versions, u32)>) -> Self {
         Self { table, version, kinds: std::array::from_fn(|_| OnceLock::new()) }
     }
 
@@ -116,7 +110,7 @@ impl Embedded {
 
     /// The version that the rows are; none for rows that were learnt for the snapshot.
     pub fn version(&self) -> Option<u32> {
-        self.version
+        self.version.as_ref().map(|(_, number)| *number)
     }
 
     /// All rows.
@@ -146,52 +140,47 @@ impl Embedded {
 
     /// The nodes of a kind whose rows are nearest to `row` by cosine, nearest first; not `but`, nor nodes
     /// that the snapshot does not have.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::Table`] where the rows' links cannot be read.
     pub fn near(
         &self,
         snapshot: &Snapshot,
         row: &[f32],
         (kind, but): (NodeKind, NodeIndex),
         k: usize,
-    ) -> Vec<(NodeIndex, f64)> {
-        let Some(unit) = unit(row) else { return Vec::new() };
-        let Some(slot) = NodeKind::ALL.iter().position(|other| *other == kind) else {
-            return Vec::new();
-        };
-        let OfKind { places, rows } = self.kinds[slot].get_or_init(|| self.of_kind(kind));
+    ) -> Result<Vec<(NodeIndex, f64)>, EmbeddedError> {
+        let Some(unit) = unit(row) else { return Ok(Vec::new()) };
+        let rows = self.of_kind(kind)?;
         let node = |near: Near| {
-            let (_, name) = self.table.names()[places[near.place]].split_once(':')?;
+            let (_, name) = self.table.names()[near.place].split_once(':')?;
             let node = snapshot.find(&NodeKey::new(kind, name).ok()?)?;
             (node != but).then_some((node, f64::from(near.score)))
         };
         // What the snapshot no longer has takes places, too.
         let mut wanted = k + 1;
         loop {
-            let found = rows.nearest(&unit, wanted).pop().unwrap_or_default();
+            let found = rows.nearest(&unit, wanted);
             let is_all = found.len() < wanted;
             let mut near: Vec<_> = found.into_iter().filter_map(node).collect();
             if near.len() >= k || is_all {
                 near.truncate(k);
-                return near;
+                return Ok(near);
             }
             wanted *= 2;
         }
     }
 
-    fn of_kind(&self, kind: NodeKind) -> OfKind {
-        let (mut places, mut values) = (Vec::new(), Vec::new());
-        for (place, name) in self.table.names().iter().enumerate() {
-            let is_kind = name.split_once(':').is_some_and(|(found, _)| found == kind.name());
-            if let Some(unit) = is_kind.then(|| unit(self.table.row(place))).flatten() {
-                places.push(place);
-                values.extend(unit);
-            }
+    fn of_kind(&self, kind: NodeKind) -> Result<&KindRows, TableError> {
+        let slot = &self.kinds[kind as usize];
+        if let Some(rows) = slot.get() {
+            return Ok(rows);
         }
-        OfKind { places, rows: NearestRows::new(&values, self.table.dim()) }
+        let rows = match &self.version {
+            Some((versions, number)) => versions.of_kind(*number, &self.table, kind)?,
+            None => KindRows::new(&self.table, kind),
+        };
+        // Two askers may both read them; those of one of the two are kept.
+        Ok(slot.get_or_init(|| rows))
     }
-}
-
-/// The row, 1 long; none for zeros.
-fn unit(row: &[f32]) -> Option<Vec<f32>> {
-    let length = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-    (length > 0.0).then(|| row.iter().map(|value| (f64::from(*value) / length) as f32).collect())
 }

@@ -113,7 +113,7 @@ impl CsrArgs {
             let edges = edges.clone();
             let watch = Stopwatch::start();
             let graph = CompactGraph::from_edges(n_nodes, edges)?;
-            let (wall_s, cpu_s) = watch.stop();
+            let time = watch.stop();
             let more = json!({
                 "round": round,
                 "nodes": n_nodes,
@@ -121,7 +121,7 @@ impl CsrArgs {
             });
             let check = graph.edge_count() as u64;
             let result = Measured { task: "csr", unit: "edges", n, check, more };
-            result.tell(wall_s, cpu_s, &self.output, out)?;
+            result.tell(time, &self.output, out)?;
         }
         Ok(ExitCode::Done)
     }
@@ -137,11 +137,11 @@ impl KhopArgs {
                 let mut sizes = NeighborhoodSizes::new(&graph);
                 queries.iter().map(|&node| sizes.of(node, 2, fanout, &Budget::default())).collect()
             })?;
-            let (wall_s, cpu_s) = watch.stop();
+            let time = watch.stop();
             let check = sizes.iter().map(|&size| size as u64).sum();
             let result =
                 Measured { task, unit: "queries", n: queries.len(), check, more: json!({}) };
-            result.tell(wall_s, cpu_s, &self.output, out)?;
+            result.tell(time, &self.output, out)?;
         }
         Ok(ExitCode::Done)
     }
@@ -161,7 +161,7 @@ impl PprArgs {
                 let mut walks = PprWalks::new(&graph)?;
                 queries.iter().map(|&node| walks.rank(node, &params)).collect()
             })?;
-            let (wall_s, cpu_s) = watch.stop();
+            let time = watch.stop();
             let hits = answers.iter().zip(&exact).map(|(answer, exact)| {
                 answer.iter().filter(|(node, _)| exact.contains(node)).count()
             });
@@ -170,7 +170,7 @@ impl PprArgs {
             let more = json!({ "walks": n_walks, "precision50": precision });
             let check = answers.iter().map(|answer| answer.len() as u64).sum();
             let result = Measured { task: "ppr", unit: "queries", n: queries.len(), check, more };
-            result.tell(wall_s, cpu_s, &self.output, out)?;
+            result.tell(time, &self.output, out)?;
         }
         Ok(ExitCode::Done)
     }
@@ -192,7 +192,7 @@ impl WalkArgs {
         let walker = Walker::new(&graph, params)?;
         let watch = Stopwatch::start();
         let walks = walker.all(self.edges.n_threads())?;
-        let (wall_s, cpu_s) = watch.stop();
+        let time = watch.stop();
         ensure!(all_are_edges(&graph, &walks, length), "a step follows no edge of the graph");
         // The same walks have the same sum, whoever made them.
         let check = (1_u64..).zip(&walks).fold(0_u64, |sum, (place, &node)| {
@@ -202,7 +202,7 @@ impl WalkArgs {
         let n = walker.n_walks() * (length - 1);
         let more = json!({ "walks": walker.n_walks(), "length": length, "p": self.p, "q": self.q });
         let result = Measured { task, unit: "steps", n, check, more };
-        result.tell(wall_s, cpu_s, &self.output, out)
+        result.tell(time, &self.output, out)
     }
 }
 
@@ -238,8 +238,7 @@ pub(super) struct Measured {
 impl Measured {
     pub fn tell(
         self,
-        wall_s: f64,
-        cpu_s: Option<f64>,
+        (wall_s, cpu_s): (f64, Option<f64>),
         output: &OutputArg,
         out: &mut dyn Write,
     ) -> anyhow::Result<ExitCode> {
@@ -248,7 +247,11 @@ impl Measured {
         let unit = format!("{unit}/{}", if cpu_s.is_some() { "cpu-s" } else { "s" });
         match output.output {
             Output::Text => {
-                writeln!(out, "{task:<14} {rate:.4e} {unit}, {n} in {wall_s:.3} s, check {check}")?;
+                write!(out, "{task:<14} {rate:.4e} {unit}, {n} in {wall_s:.3} s, check {check}")?;
+                for (name, value) in more.as_object().into_iter().flatten() {
+                    write!(out, ", {name} {value}")?;
+                }
+                writeln!(out)?;
             }
             Output::Json => {
                 let mut line: Map<String, Value> = Map::new();
@@ -263,6 +266,7 @@ impl Measured {
                 writeln!(out)?;
             }
         }
+        out.flush()?;
         Ok(ExitCode::Done)
     }
 }

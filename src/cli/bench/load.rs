@@ -45,7 +45,7 @@ impl Args {
         let store = GraphStore::open(path, true, None)?;
         let report = ingest::load_edges(&store, &self.edges.params(&RELATIONS), &mut |_| {})?;
         drop(store);
-        let (wall_s, cpu_s) = watch.stop();
+        let time = watch.stop();
         // Read back from disk.
         let store = GraphStore::open(path, false, None)?;
         let mut check = 0;
@@ -62,7 +62,7 @@ impl Args {
             "threads": self.threads,
         });
         let result = Measured { task: "load", unit: "edges", n, check, more };
-        result.tell(wall_s, cpu_s, &self.output, out)
+        result.tell(time, &self.output, out)
     }
 }
 

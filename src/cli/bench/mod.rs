@@ -4,6 +4,7 @@ mod edges;
 mod extract;
 mod graph;
 mod load;
+mod nearest;
 
 use std::io::Write;
 
@@ -27,6 +28,7 @@ enum Part {
     Khop(graph::KhopArgs),
     Ppr(graph::PprArgs),
     Walk(graph::WalkArgs),
+    Nearest(nearest::Args),
 }
 
 impl Args {
@@ -38,6 +40,7 @@ impl Args {
             Part::Khop(args) => args.run(out),
             Part::Ppr(args) => args.run(out),
             Part::Walk(args) => args.run(out),
+            Part::Nearest(args) => args.run(out),
         }
     }
 }

@@ -62,7 +62,9 @@ Edges count both ways. The same edges, parameters and seed give the same bytes a
 threads, and so does a training that is ended and goes on with --resume. Progress goes to stderr.
 
 Rows of a store are a version of its embedding: `predilect embedding` lists and compares versions,
-and `--method embedding` of `predilect query recommend` and `similar` answers by the last one.
+and `--method embedding` of `predilect query recommend` and `similar` answers by the last one. Nodes of
+a kind of which there are 262,144 or more are linked to those near them, on one thread, which takes
+minutes.
 
 Models and their parameters:
 "
