@@ -17,8 +17,9 @@ use hnsw_stable::{
     VectorView,
 };
 
-use super::lanes::{Isa, LANES, Line, LineDot, Work, dot, lines, prefetch, run};
+use super::lanes::{Isa, Line, LineDot, Work, dot, lines, prefetch, run};
 use super::nearest::Near;
+use super::rows::Rows;
 
 /// Links of a row in an upper layer.
 const LINKS: usize = 16;
@@ -55,11 +56,11 @@ impl LinkedRows {
     /// When `dim` is 0 or the values are not whole rows.
     pub fn new(values: &[f32], dim: usize) -> Result<Self, Error> {
         let rows = Rows::new(values, dim);
-        let n_rows = rows.count()?;
-        let config = HnswConfig::new(rows.width, rows.len());
+        let n_rows = count(&rows)?;
+        let config = HnswConfig::new(rows.width(), rows.len());
         let graph = Hnsw::new(Product, config.m(LINKS).ef_construction(LINKING_EFFORT).seed(SEED));
         for row in 0..n_rows {
-            graph.insert(&rows, row, rows.row(row))?;
+            graph.insert(&rows, row, rows.row(row as usize))?;
         }
         let entry = if n_rows == 0 { NONE } else { graph.entry_key()? };
         let (mut base, mut towers, mut upper) = (Vec::new(), vec![0], Vec::new());
@@ -145,7 +146,10 @@ struct Walk<'a> {
 impl Walk<'_> {
     #[inline(always)]
     fn near<I: Isa>(&self, isa: I, row: u32) -> Near {
-        Near { place: row as usize, score: dot(isa, self.query, self.linked.rows.row(row)) }
+        Near {
+            place: row as usize,
+            score: dot(isa, self.query, self.linked.rows.row(row as usize)),
+        }
     }
 
     /// The row of the lowest upper layer from which no link leads nearer.
@@ -189,7 +193,7 @@ impl Work for Walk<'_> {
             }
             let links = self.linked.links_of(here.place as u32, 0).iter();
             fresh.extend(links.take_while(|row| **row != NONE).filter(|row| seen.mark(**row)));
-            fresh.iter().for_each(|row| prefetch(rows.row(*row)));
+            fresh.iter().for_each(|row| prefetch(rows.row(*row as usize)));
             if let Some(next) = ahead.peek() {
                 prefetch(&self.linked.base[next.place]);
             }
@@ -227,37 +231,15 @@ impl Marks {
     }
 }
 
-/// The rows that the links are between, each of whole lines.
-#[derive(Debug, PartialEq)]
-struct Rows {
-    width: usize,
-    lines: Vec<Line>,
-}
-
-impl Rows {
-    fn new(values: &[f32], dim: usize) -> Self {
-        assert!(dim > 0 && values.len().is_multiple_of(dim), "whole rows");
-        Self { width: dim.div_ceil(LANES), lines: values.chunks(dim).flat_map(lines).collect() }
-    }
-
-    fn len(&self) -> usize {
-        self.lines.len() / self.width
-    }
-
-    /// How many there are, if links can name them all.
-    fn count(&self) -> Result<u32, Error> {
-        let count = u32::try_from(self.len()).ok().filter(|count| *count < NONE);
-        count.ok_or(Error::IndexFull { max_nodes: NONE as usize })
-    }
-
-    fn row(&self, row: u32) -> &[Line] {
-        &self.lines[row as usize * self.width..][..self.width]
-    }
+/// How many rows there are, if links can name them all.
+fn count(rows: &Rows) -> Result<u32, Error> {
+    let count = u32::try_from(rows.len()).ok().filter(|count| *count < NONE);
+    count.ok_or(Error::IndexFull { max_nodes: NONE as usize })
 }
 
 /// Vectors of whole lines, for the crate that links them.
 #[derive(Clone, Copy)]
-struct Lined;
+pub(crate) struct Lined;
 
 impl VectorFamily for Lined {
     type Ref<'a> = &'a [Line];
@@ -276,11 +258,11 @@ impl VectorStore for Rows {
     type Vector<'a> = &'a [Line];
 
     fn dim(&self) -> usize {
-        self.width
+        self.width()
     }
 
     fn vector(&self, row: NodeId) -> Option<&[Line]> {
-        self.lines.get(row.as_usize() * self.width..)?.get(..self.width)
+        (row.as_usize() < self.len()).then(|| self.row(row.as_usize()))
     }
 }
 

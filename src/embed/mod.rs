@@ -8,8 +8,10 @@
 mod by_kind;
 mod change;
 mod checkpoint;
+pub(crate) mod conjugate;
 mod deepwalk;
 pub(crate) mod greatest;
+mod ials;
 mod judge;
 pub(crate) mod lanes;
 mod layout;
@@ -20,6 +22,7 @@ mod node2vec;
 mod noise;
 pub(crate) mod panels;
 mod prone;
+pub(crate) mod rows;
 mod sealed;
 mod sgns;
 mod sigmoid;
@@ -285,7 +288,7 @@ fn in_range(name: &'static str, found: f64, (least, most): (f64, f64)) -> Result
 }
 
 /// Every model, in the order the help lists them.
-pub const MODELS: &[Entry] = &[deepwalk::ENTRY, node2vec::ENTRY, prone::ENTRY];
+pub const MODELS: &[Entry] = &[deepwalk::ENTRY, node2vec::ENTRY, prone::ENTRY, ials::ENTRY];
 
 /// The model of this name.
 ///

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::greatest::Greatest;
 use super::lanes::{LANES, Line, lines};
 use super::panels::{Lookup, Panels, STRETCH};
+use super::rows::Rows;
 
 /// Queries that go over the rows together.
 const TOGETHER: usize = 64;
@@ -50,9 +51,8 @@ impl NearestRows {
     /// # Panics
     /// When `dim` is 0 or the values are not whole rows.
     pub fn new(values: &[f32], dim: usize) -> Self {
-        assert!(dim > 0 && values.len().is_multiple_of(dim), "whole rows");
-        let rows: Vec<Line> = values.chunks(dim).flat_map(lines).collect();
-        Self { dim, panels: Panels::new(&rows, dim.div_ceil(LANES)) }
+        let rows = Rows::new(values, dim);
+        Self { dim, panels: Panels::new(rows.lines(), rows.width()) }
     }
 
     /// The `k` rows with the greatest inner product with each of `queries`, `[queries, dim]`; the nearest

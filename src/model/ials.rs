@@ -6,17 +6,14 @@
 //! "Revisiting the performance of iALS on item recommendation benchmarks", `RecSys` 2022 (equations 2
 //! and 3), solved by a few steps of conjugate gradients (Takács, Pilászy & Tikk, `RecSys` 2011).
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
-use super::conjugate::{Solve, System};
 use super::neighbors::distinct;
-use super::rows::Rows;
 use super::{Entry, Knob, Model, ModelError, Params, Query, Sparse, Training, Wanted};
+use crate::embed::conjugate::{Solve, System};
 use crate::embed::lanes::{LANES, Line};
 use crate::embed::panels::{Lookup, Panels};
+use crate::embed::rows::Rows;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ials",
@@ -102,8 +99,9 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
         n_others,
     };
     let (of_user, of_item) = (objective(items.n_rows()), objective(users.n_rows()));
-    let mut user_vectors = drawn(users.n_rows(), dim, seed);
-    let mut item_vectors = drawn(items.n_rows(), dim, seed.wrapping_add(1));
+    let spread = SPREAD / (dim as f32).sqrt();
+    let mut user_vectors = Rows::drawn(users.n_rows(), dim, spread, seed);
+    let mut item_vectors = Rows::drawn(items.n_rows(), dim, spread, seed.wrapping_add(1));
     for _ in 0..params.get("epochs") as usize {
         solve(&users, &item_vectors, &mut user_vectors, of_user);
         solve(&items, &user_vectors, &mut item_vectors, of_item);
@@ -120,21 +118,6 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     let histories = (0..model.histories.n_rows()).map(|user| model.histories.row(user).0);
     model.users = model.vectors(&histories.collect::<Vec<_>>());
     Ok(Box::new(model))
-}
-
-/// Normal numbers that depend on the seed alone.
-fn drawn(n_rows: usize, dim: usize, seed: u64) -> Rows {
-    let mut vectors = Rows::zeros(n_rows, dim);
-    let spread = SPREAD / (dim as f32).sqrt();
-    if let Ok(normal) = Normal::new(0.0, spread) {
-        vectors.par_strips_mut(1).enumerate().for_each(|(row, vector)| {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(row as u64);
-            let values = vector.iter_mut().flat_map(|line| &mut line.0);
-            values.take(dim).for_each(|value| *value = normal.sample(&mut random));
-        });
-    }
-    vectors
 }
 
 /// Solves every row of `vectors` given those of the other side.

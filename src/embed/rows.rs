@@ -2,25 +2,54 @@
 //! squares need.
 #![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
 
+use std::ops::Range;
+use std::slice;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
-use crate::embed::lanes::{Isa, LANES, Line, Work, run};
+use super::lanes::{Isa, LANES, Line, Work, lines, run};
 
 /// Rows that a task goes over; sums over strips are added up in order, so threads change nothing.
 const STRIP: usize = 512;
 
 /// Rows of one length, each in lines with zeros at its end.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     width: usize,
     lines: Vec<Line>,
 }
 
 impl Rows {
+    /// Those of `values`, `[n_rows, dim]`.
+    ///
+    /// # Panics
+    /// When `dim` is 0 or the values are not whole rows.
+    pub fn new(values: &[f32], dim: usize) -> Self {
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "whole rows");
+        Self { width: dim.div_ceil(LANES), lines: values.chunks(dim).flat_map(lines).collect() }
+    }
+
     /// Zeros, `[n_rows, dim]`.
     pub fn zeros(n_rows: usize, dim: usize) -> Self {
         let width = dim.max(1).div_ceil(LANES);
         Self { width, lines: vec![Line::ZERO; n_rows * width] }
+    }
+
+    /// Normal numbers about 0 that depend on the seed alone, `[n_rows, dim]`.
+    pub fn drawn(n_rows: usize, dim: usize, deviation: f32, seed: u64) -> Self {
+        let mut rows = Self::zeros(n_rows, dim);
+        if let Ok(normal) = Normal::new(0.0, deviation) {
+            rows.par_strips_mut(1).enumerate().for_each(|(row, lines)| {
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
+                random.set_stream(row as u64);
+                let values = lines.iter_mut().flat_map(|line| &mut line.0);
+                values.take(dim).for_each(|value| *value = normal.sample(&mut random));
+            });
+        }
+        rows
     }
 
     /// Lines of a row.
@@ -44,6 +73,17 @@ impl Rows {
         &self.lines
     }
 
+    /// A run of rows.
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        let lines = self.lines[rows.start * self.width..rows.end * self.width].to_vec();
+        Self { width: self.width, lines }
+    }
+
+    /// Puts a run of rows in place of those from `first` on.
+    pub fn put(&mut self, first: usize, rows: &Self) {
+        self.lines[first * self.width..][..rows.lines.len()].copy_from_slice(&rows.lines);
+    }
+
     /// Runs of so many rows, to change in parallel.
     pub fn par_strips_mut(
         &mut self,
@@ -64,12 +104,18 @@ impl Rows {
     /// # Complexity
     /// * Time: **O(rows · dim²)**, one triangle of it.
     pub fn gram(&self, scale: f32) -> Self {
+        self.gram_of(slice::from_ref(&(0..self.len())), scale)
+    }
+
+    /// The same of the rows of some runs.
+    pub fn gram_of(&self, runs: &[Range<usize>], scale: f32) -> Self {
         let dim = self.width * LANES;
-        let strips: Vec<Vec<Line>> = self
-            .lines
-            .par_chunks(STRIP * self.width)
-            .map(|lines| run(Gram { lines, width: self.width }))
-            .collect();
+        let lines =
+            |rows: &Range<usize>| &self.lines[rows.start * self.width..rows.end * self.width];
+        let strips = runs.iter().flat_map(|rows| lines(rows).chunks(STRIP * self.width));
+        let strips: Vec<&[Line]> = strips.collect();
+        let strips: Vec<Vec<Line>> =
+            strips.into_par_iter().map(|lines| run(Gram { lines, width: self.width })).collect();
         let mut sum = Self::zeros(dim, dim);
         for strip in strips {
             for (sum, value) in sum.lines.iter_mut().zip(strip) {

@@ -8,15 +8,15 @@
 //! collaborative filtering", `RecSys` 2011.
 #![allow(clippy::inline_always, reason = "code must end up in the function of its instruction set")]
 
+use super::lanes::{Isa, LANES, Line, Work, dot, prefetch, run};
 use super::rows::Rows;
-use crate::embed::lanes::{Isa, LANES, Line, Work, dot, prefetch, run};
 
 /// Squared residual below which a row is solved.
 const SOLVED: f32 = 1e-20;
 
 /// What all rows of a side are solved with.
 #[derive(Clone, Copy)]
-pub(super) struct System<'a> {
+pub(crate) struct System<'a> {
     /// The other side's vectors.
     pub others: &'a Rows,
     /// Their weighted Gram matrix.
@@ -27,7 +27,7 @@ pub(super) struct System<'a> {
 
 /// Rows to solve, from where they are: for each the other side's rows that it has to do with, and its
 /// `l2`.
-pub(super) struct Solve<'a, 'b, F> {
+pub(crate) struct Solve<'a, 'b, F> {
     pub system: System<'a>,
     pub of_row: F,
     pub vectors: &'b mut [Line],
