@@ -9,6 +9,7 @@
 //! recommendation benchmarks", `RecSys` 2022 (equations 2 and 3). An edge counts once, whatever its
 //! weight.
 
+use std::iter::once;
 use std::ops::Range;
 
 use petgraph::Direction::{Incoming, Outgoing};
@@ -144,7 +145,7 @@ impl Sides {
         let share = (self.inward - self.both).div_ceil(TURNS).max(1);
         let both = (self.both..self.inward).step_by(share);
         let both = both.map(|start| start..(start + share).min(self.inward));
-        [0..self.both].into_iter().chain(both).chain([self.inward..self.nodes.len()]).collect()
+        once(0..self.both).chain(both).chain(once(self.inward..self.nodes.len())).collect()
     }
 
     /// Solves the rows of a turn, given all others.

@@ -37,6 +37,12 @@ impl Layout {
         Self { n_blocks, size: n.div_ceil(n_blocks), slots, nodes }
     }
 
+    /// The block of a node, and its row there.
+    pub fn block_and_row(&self, node: u32) -> (usize, usize) {
+        let slot = self.slots[node as usize] as usize;
+        (slot % self.n_blocks, slot / self.n_blocks)
+    }
+
     /// The place of a slot's row among those of all blocks.
     pub fn place(&self, slot: u32) -> usize {
         let slot = slot as usize;

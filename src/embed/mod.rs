@@ -5,6 +5,7 @@
 //! that, nodes are parted into a fixed number of blocks that threads own by turns, sums are added in a
 //! fixed order, and what is drawn depends on the seed and the place alone.
 
+mod bpr;
 mod by_kind;
 mod change;
 mod checkpoint;
@@ -288,7 +289,8 @@ fn in_range(name: &'static str, found: f64, (least, most): (f64, f64)) -> Result
 }
 
 /// Every model, in the order the help lists them.
-pub const MODELS: &[Entry] = &[deepwalk::ENTRY, node2vec::ENTRY, prone::ENTRY, ials::ENTRY];
+pub const MODELS: &[Entry] =
+    &[deepwalk::ENTRY, node2vec::ENTRY, prone::ENTRY, ials::ENTRY, bpr::ENTRY];
 
 /// The model of this name.
 ///

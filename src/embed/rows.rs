@@ -16,7 +16,7 @@ use super::lanes::{Isa, LANES, Line, Work, lines, run};
 const STRIP: usize = 512;
 
 /// Rows of one length, each in lines with zeros at its end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rows {
     width: usize,
     lines: Vec<Line>,
@@ -66,6 +66,12 @@ impl Rows {
     #[inline(always)]
     pub fn row(&self, row: usize) -> &[Line] {
         &self.lines[row * self.width..(row + 1) * self.width]
+    }
+
+    /// A row, to change.
+    #[inline(always)]
+    pub fn row_mut(&mut self, row: usize) -> &mut [Line] {
+        &mut self.lines[row * self.width..(row + 1) * self.width]
     }
 
     /// The lines of all rows, row after row.
