@@ -60,43 +60,54 @@ pub(super) const ENTRY: Entry = Entry {
 /// Acts above which a fit takes more than some seconds.
 const FEW_ACTS: usize = 200_000;
 
-fn applies(training: &Training) -> bool {
+/// Whether the Gram matrix can be had in time and room.
+pub(super) fn applies(training: &Training) -> bool {
     let degrees = training.matrix().row_sums();
     degrees.iter().map(|degree| f64::from(*degree).powi(2)).sum::<f64>() <= MOST_PRODUCTS
 }
 
 /// What the descent is told.
-struct Penalty {
-    l1: f32,
-    l2: f32,
-    signed: bool,
+pub(super) struct Penalty {
+    pub l1: f32,
+    pub l2: f32,
+    /// Whether coefficients may be negative.
+    pub signed: bool,
 }
 
 fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
     let gram = weighted_gram(training.matrix(), params.get("user") as f32);
-    let diagonal: Vec<f32> = (0..gram.n_rows()).map(|item| gram.get(item, item as u32)).collect();
     let penalty = Penalty {
         l1: params.get("l1") as f32,
         l2: params.get("l2") as f32,
         signed: params.get("signed") != 0.0,
     };
-    let n = params.get("n") as usize;
+    let weights = regress_all(&gram, params.get("n") as usize, &penalty);
+    Ok(Box::new(Neighbors::sparse(weights, training.target)))
+}
+
+/// What each item brings others: for each of them the coefficients of the `n` that say most about it.
+pub(super) fn regress_all(gram: &Sparse, n: usize, penalty: &Penalty) -> Sparse {
+    let diagonal: Vec<f32> = (0..gram.n_rows()).map(|item| gram.get(item, item as u32)).collect();
     let rows: Vec<Vec<(u32, f32)>> = (0..gram.n_rows())
         .into_par_iter()
         .map_init(
             || vec![u32::MAX; gram.n_rows()],
-            |places, item| regress(&gram, &diagonal, item, n, &penalty, places),
+            |places, item| regress(gram, &diagonal, item, n, penalty, places),
         )
         .collect();
     // A row says what others bring an item: turned, what an item brings others.
-    let weights = Sparse::from_rows(gram.n_columns(), rows).transposed();
-    Ok(Box::new(Neighbors::sparse(weights, training.target)))
+    Sparse::from_rows(gram.n_columns(), rows).transposed()
 }
 
 /// Items by items: the weights of the users who did both. A user of the mean size weighs 1.
 pub(super) fn weighted_gram(users: Sparse, exponent: f32) -> Sparse {
     let users = weighted(users, exponent);
-    users.transposed().product(&users, |_, columns, values| {
+    gram(&users.transposed(), &users)
+}
+
+/// Items by items: the products of their columns, where any user did both.
+pub(super) fn gram(items: &Sparse, users: &Sparse) -> Sparse {
+    items.product(users, |_, columns, values| {
         columns.iter().map(|column| (*column, values[*column as usize])).collect()
     })
 }
