@@ -19,7 +19,7 @@ use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
 use rayon::prelude::*;
 
-use super::lanes::{Isa, Line, Work, dot, run};
+use super::lanes::{Isa, LANES, Line, Work, dot, run};
 use super::layout::Layout;
 use super::rows::Rows;
 use super::sgns::mixed;
@@ -46,9 +46,9 @@ pub(super) const ENTRY: Entry = Entry {
         },
         Knob {
             name: "drawn",
-            about: "nodes drawn, the highest of which is ranked below an edge's",
-            default: 16.0,
-            range: (1.0, 1e4),
+            about: "share of the nodes drawn to rank the highest of them below an edge's",
+            default: 0.0016,
+            range: (0.0, 1.0),
         },
     ],
     train,
@@ -58,75 +58,116 @@ pub(super) const ENTRY: Entry = Entry {
 const SPREAD: f32 = 0.3;
 /// Squares below this count as this, lest the first step be too far.
 const TINY: f32 = 1e-8;
+/// Nodes drawn for an edge at most, however many there are.
+const MOST_DRAWN: usize = 128;
 
 fn train(
     graph: &CompactGraph,
     params: &Params,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<f32>, EmbedError> {
-    let neighbors = Neighbors::new(graph);
-    let degrees: Vec<u32> =
-        (0..neighbors.n_nodes()).map(|node| neighbors.degree(node) as u32).collect();
-    if degrees.iter().all(|degree| *degree == 0) {
-        return Err(EmbedError::NoEdges);
-    }
-    let layout = Layout::new(&degrees);
-    let n = layout.n_blocks;
-    let mut blocks: Vec<Block> = (0..n).map(|at| Block::new(graph, &layout, at, params)).collect();
-    let edges = dealt(graph, &layout);
-    let of = params.count("epochs");
-    for epoch in 0..of {
-        // Wide steps find the place, small ones settle there.
-        let step = Step {
-            rate: params.get("rate") as f32 * (1.0 - epoch as f32 / of as f32),
-            l2: params.get("l2") as f32,
-            drawn: params.count("drawn"),
-        };
-        for round in 0..n {
-            let firsts = (0..n).filter(|first| *first <= first ^ round);
-            let mut meetings: Vec<Vec<usize>> = firsts
-                .map(|first| if round == 0 { vec![first] } else { vec![first, first ^ round] })
-                .collect();
-            let mut met: Vec<Vec<Block>> = meetings
-                .iter()
-                .map(|blocks_of| blocks_of.iter().map(|at| mem::take(&mut blocks[*at])).collect())
-                .collect();
-            met.par_iter_mut().zip(&mut meetings).for_each(|(met, numbers)| {
-                for (from, to) in [(0, numbers.len() - 1), (numbers.len() - 1, 0)] {
-                    let edges = &edges[numbers[from] * n + numbers[to]];
-                    let draw = (epoch * n + round) * n + numbers[from];
-                    let random = SplitMix64::seed_from_u64(mixed(params.seed, draw as u64));
-                    run(Meeting {
-                        blocks: met,
-                        from,
-                        to,
-                        edges,
-                        neighbors: &neighbors,
-                        step,
-                        random,
-                    });
-                    if round == 0 {
-                        break;
-                    }
+    let ranking = Ranking {
+        dim: params.dim,
+        l2: params.get("l2") as f32,
+        rate: params.get("rate") as f32,
+        epochs: params.count("epochs"),
+        drawn: params.get("drawn") as f32,
+        seed: params.seed,
+        offsets: false,
+    };
+    ranking.rows(graph, progress).ok_or(EmbedError::NoEdges)
+}
+
+/// What rows are learnt by; see [`ENTRY`].
+pub(crate) struct Ranking {
+    pub dim: usize,
+    pub l2: f32,
+    pub rate: f32,
+    pub epochs: usize,
+    pub drawn: f32,
+    pub seed: u64,
+    /// Does a row have one more number, which lifts whatever edges lead to, and is 1 for their sources?
+    /// Then no node is to be both.
+    pub offsets: bool,
+}
+
+impl Ranking {
+    /// The rows of all nodes, `[nodes, dim]`, or `[nodes, dim + 1]` with offsets; zeros for nodes without
+    /// edges. None where there are no edges.
+    pub fn rows(
+        &self,
+        graph: &CompactGraph,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Option<Vec<f32>> {
+        let neighbors = Neighbors::new(graph);
+        let degrees: Vec<u32> =
+            (0..neighbors.n_nodes()).map(|node| neighbors.degree(node) as u32).collect();
+        if degrees.iter().all(|degree| *degree == 0) {
+            return None;
+        }
+        let layout = Layout::new(&degrees);
+        let mut blocks: Vec<Block> =
+            (0..layout.n_blocks).map(|at| Block::new(graph, &layout, at, self)).collect();
+        let n_targets: usize = blocks.iter().map(|block| block.targets.len()).sum();
+        let edges = dealt(graph, &layout);
+        for epoch in 0..self.epochs {
+            let step = Step {
+                // Wide steps find the place, small ones settle there.
+                rate: self.rate * (1.0 - epoch as f32 / self.epochs as f32),
+                l2: self.l2,
+                drawn: ((self.drawn * n_targets as f32).round() as usize).clamp(1, MOST_DRAWN),
+                offset: self.offsets.then_some(self.dim),
+            };
+            for round in 0..layout.n_blocks {
+                let seed = mixed(self.seed, (epoch * layout.n_blocks + round) as u64);
+                meet(&mut blocks, round, &edges, &neighbors, step, seed);
+            }
+            progress(Progress { done: epoch + 1, of: self.epochs });
+        }
+        let width = self.dim + usize::from(self.offsets);
+        let mut values = vec![0.0; graph.node_count() * width];
+        for block in &blocks {
+            for (row, node) in block.nodes.iter().enumerate() {
+                if degrees[*node as usize] > 0 {
+                    let row = block.rows.row(row).iter().flat_map(|line| line.0);
+                    let to = &mut values[*node as usize * width..][..width];
+                    to.iter_mut().zip(row).for_each(|(to, value)| *to = value);
                 }
-            });
-            for (at, block) in meetings.into_iter().flatten().zip(met.into_iter().flatten()) {
-                blocks[at] = block;
             }
         }
-        progress(Progress { done: epoch + 1, of });
+        Some(values)
     }
-    let mut values = vec![0.0; graph.node_count() * params.dim];
-    for block in &blocks {
-        for (row, node) in block.nodes.iter().enumerate() {
-            if degrees[*node as usize] > 0 {
-                let row = block.rows.row(row).iter().flat_map(|line| line.0);
-                let to = &mut values[*node as usize * params.dim..][..params.dim];
-                to.iter_mut().zip(row).for_each(|(to, value)| *to = value);
-            }
+}
+
+/// Has every block meet one other, or itself in round 0: the number of the round says which.
+fn meet(
+    blocks: &mut [Block],
+    round: usize,
+    edges: &[Vec<(u32, u32)>],
+    neighbors: &Neighbors,
+    step: Step,
+    seed: u64,
+) {
+    let n = blocks.len();
+    let firsts = (0..n).filter(|first| *first <= first ^ round);
+    let numbers: Vec<Vec<usize>> = firsts
+        .map(|first| if round == 0 { vec![first] } else { vec![first, first ^ round] })
+        .collect();
+    let mut met: Vec<Vec<Block>> = numbers
+        .iter()
+        .map(|numbers| numbers.iter().map(|at| mem::take(&mut blocks[*at])).collect())
+        .collect();
+    met.par_iter_mut().zip(&numbers).for_each(|(met, numbers)| {
+        for from in 0..numbers.len() {
+            let to = numbers.len() - 1 - from;
+            let edges = &edges[numbers[from] * n + numbers[to]];
+            let random = SplitMix64::seed_from_u64(mixed(seed, numbers[from] as u64));
+            run(Meeting { blocks: met, from, to, edges, neighbors, step, random });
         }
+    });
+    for (at, block) in numbers.into_iter().flatten().zip(met.into_iter().flatten()) {
+        blocks[at] = block;
     }
-    Ok(values)
 }
 
 /// Edges by the block of their source and that of their target; each as the rows of its ends.
@@ -149,6 +190,8 @@ struct Step {
     rate: f32,
     l2: f32,
     drawn: usize,
+    /// The place of the offset in a row.
+    offset: Option<usize>,
 }
 
 /// Some of the nodes.
@@ -163,13 +206,20 @@ struct Block {
 }
 
 impl Block {
-    fn new(graph: &CompactGraph, layout: &Layout, at: usize, params: &Params) -> Self {
+    fn new(graph: &CompactGraph, layout: &Layout, at: usize, ranking: &Ranking) -> Self {
         let nodes: Vec<u32> = layout.block(at).collect();
-        let seed = mixed(params.seed, u64::MAX - at as u64);
+        let Ranking { dim, seed, offsets, .. } = *ranking;
+        let seed = mixed(seed, u64::MAX - at as u64);
+        let width = dim + usize::from(offsets);
+        let mut rows = Rows::drawn(nodes.len(), width, SPREAD / dim as f32, seed);
+        for (row, node) in nodes.iter().enumerate().filter(|_| offsets) {
+            let is_source = !graph.rows(Outgoing).of(*node).is_empty();
+            *number(rows.row_mut(row), dim) = f32::from(u8::from(is_source));
+        }
         let is_target = |row: &u32| !graph.rows(Incoming).of(nodes[*row as usize]).is_empty();
         Self {
             targets: (0..nodes.len() as u32).filter(is_target).collect(),
-            rows: Rows::drawn(nodes.len(), params.dim, SPREAD / params.dim as f32, seed),
+            rows,
             squares: vec![0.0; nodes.len()],
             nodes,
         }
@@ -197,6 +247,11 @@ impl Block {
             isa.store(moved, &mut own.0);
         }
     }
+}
+
+/// A number of a row.
+fn number(row: &mut [Line], at: usize) -> &mut f32 {
+    &mut row[at / LANES].0[at % LANES]
 }
 
 /// The edges from one block to another, or within one.
@@ -262,7 +317,13 @@ impl Work for Meeting<'_> {
             let slope = 1.0 / (1.0 + dot(isa, &own, &change).exp());
             self.blocks[to].push(isa, target, (&own, slope), step);
             self.blocks[to].push(isa, other, (&own, -slope), step);
+            if let Some(at) = step.offset {
+                *number(&mut change, at) = 0.0;
+            }
             self.blocks[from].push(isa, source, (&change, slope), step);
+            if let Some(at) = step.offset {
+                *number(self.blocks[from].rows.row_mut(source as usize), at) = 1.0;
+            }
         }
     }
 }

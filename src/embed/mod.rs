@@ -5,7 +5,7 @@
 //! that, nodes are parted into a fixed number of blocks that threads own by turns, sums are added in a
 //! fixed order, and what is drawn depends on the seed and the place alone.
 
-mod bpr;
+pub(crate) mod bpr;
 mod by_kind;
 mod change;
 mod checkpoint;

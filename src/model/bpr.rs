@@ -1,26 +1,16 @@
 //! Users and items as vectors that rank what a user did before what they did not.
 //!
-//! Most items drawn evenly are ranked right soon and teach nothing more. So several are drawn for an
-//! interaction, and the one with the greatest score is set against it; their number grows with the
-//! catalogue. What was seen often takes smaller steps, and all steps shrink to the end.
-//!
-//! Source: Rendle, Freudenthaler, Gantner & Schmidt-Thieme, "BPR: Bayesian personalized ranking from
-//! implicit feedback", UAI 2009; the choice of negatives: Zhang, Chen, Wang & Yu, "Optimizing top-N
-//! collaborative filtering via dynamic negative item sampling", SIGIR 2013; the steps: Duchi, Hazan &
-//! Singer, "Adaptive subgradient methods for online learning and stochastic optimization", JMLR 2011,
-//! with one sum of squares for a vector. Users and items are dealt into blocks, and at each step threads
-//! own disjoint pairs of a block of users and one of items, negatives from the same block (Gemulla et
-//! al., "Large-scale matrix factorization with distributed stochastic gradient descent", KDD 2011): so
-//! the number of threads changes the time and nothing else.
-
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
+//! They are rows of the graph of users and items, with an offset for each item; see [`crate::embed::bpr`], where the
+//! sources are named, too.
 
 use super::neighbors::distinct;
-use super::vector::{add, dot, wide, widely};
-use super::{Dense, Entry, Knob, Model, ModelError, Params, Query, Sparse, Training};
+use super::{Entry, Knob, Model, ModelError, Params, Query, Training, Wanted};
+use crate::embed::bpr::Ranking;
+use crate::embed::lanes::{LANES, Line};
+use crate::embed::panels::{Lookup, Panels};
+use crate::embed::rows::Rows;
+use crate::graph::{CompactGraph, EdgeData};
+use crate::schema::RelationId;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "bpr",
@@ -38,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
         Knob {
             name: "drawn",
             about: "share of the items drawn to rank the greatest of them below what was done",
-            default: 0.0125,
+            default: 0.0016,
             grid: &[],
         },
     ],
@@ -50,204 +40,84 @@ pub(super) const ENTRY: Entry = Entry {
 /// Acts above which a fit takes more than some seconds.
 const FEW_ACTS: usize = 300_000;
 
-/// Blocks of users, and of items: at most so many threads have work.
-const BLOCKS: usize = 8;
-
-/// Items drawn for an interaction at most, however many there are.
-const MOST_DRAWN: usize = 128;
-
-/// Squares below this count as this, lest the first step be too far.
-const TINY: f32 = 1e-8;
-
-/// The span in which the first numbers lie, over the length of the vectors.
-const SPREAD: f32 = 1.0;
-
-/// Vectors, each with the item's own offset as its last number but the padding.
+/// Vectors, each with the item's offset, or 1 for a user, as its last number.
 struct Bpr {
-    users: Dense,
-    items: Dense,
+    users: Rows,
+    items: Rows,
+    panels: Panels,
+    /// The place of the offset.
+    offset: usize,
     target: u8,
-    n_known: usize,
 }
 
 fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>, ModelError> {
     let matrix = training.matrix();
-    let (n_users, n_items) = (matrix.n_rows(), matrix.n_columns());
-    let dim = wide(params.get("dim") as usize + 1);
-    let epochs = params.get("epochs") as u64;
-    let mut users = Block::dealt(n_users, dim, seed, true);
-    let mut items = Block::dealt(n_items, dim, seed ^ 1, false);
-    let pairs = dealt(&matrix);
-    for epoch in 0..epochs {
-        // The rate falls in a line: wide steps find the place, small ones settle there.
-        let step = Step {
-            l2: params.get("l2") as f32,
-            rate: params.get("rate") as f32 * (1.0 - epoch as f32 / epochs as f32),
-            drawn: params.get("drawn") as f32,
-        };
-        for turn in 0..BLOCKS {
-            users.par_iter_mut().zip(items.par_iter_mut()).enumerate().for_each(
-                |(block, (users, items))| {
-                    let other = (block + turn) % BLOCKS;
-                    let mut random = ChaCha8Rng::seed_from_u64(seed);
-                    random.set_stream(
-                        (epoch * BLOCKS as u64 + turn as u64) * BLOCKS as u64 + block as u64,
-                    );
-                    let own = &pairs[block * BLOCKS + other];
-                    widely(|| step.pass(users, items, own, &matrix, other, &mut random));
-                },
-            );
-            items.rotate_left(1);
+    let n_users = matrix.n_rows();
+    let data = EdgeData { relation: RelationId(0), sum: 1.0, last_minutes: 0 };
+    let edges = (0..n_users).flat_map(|user| {
+        let items = matrix.row(user).0.iter();
+        items.map(move |item| (user as u32, n_users as u32 + item, data))
+    });
+    let ranking = Ranking {
+        dim: params.get("dim") as usize,
+        l2: params.get("l2") as f32,
+        rate: params.get("rate") as f32,
+        epochs: params.get("epochs") as usize,
+        drawn: params.get("drawn") as f32,
+        seed,
+        offsets: true,
+    };
+    let graph = CompactGraph::from_edges(n_users + matrix.n_columns(), edges.collect::<Vec<_>>());
+    let rows = graph.ok().and_then(|graph| ranking.rows(&graph, &mut |_| ()));
+    let Some(rows) = rows else {
+        return Err(ModelError::Lacking { method: "bpr", needs: "somebody who did something" });
+    };
+    let width = ranking.dim + 1;
+    let (users, items) = rows.split_at(n_users * width);
+    let items = Rows::new(items, width);
+    Ok(Box::new(Bpr {
+        users: Rows::new(users, width),
+        panels: Panels::new(items.lines(), items.width()),
+        items,
+        offset: ranking.dim,
+        target: training.target,
+    }))
+}
+
+impl Bpr {
+    /// The vector of a query's user; somebody new is where their items are.
+    fn vector(&self, query: &Query<'_>) -> Vec<Line> {
+        let known = query.user.filter(|user| (*user as usize) < self.users.len());
+        if let Some(user) = known {
+            return self.users.row(user as usize).to_vec();
         }
-    }
-    let (users, items) = (joined(&users, n_users, dim), joined(&items, n_items, dim));
-    Ok(Box::new(Bpr { users, items, target: training.target, n_known: n_users }))
-}
-
-/// Vectors of every `BLOCKS`-th row.
-struct Block {
-    vectors: Dense,
-    /// The mean square of each vector's gradients, summed over its steps.
-    squares: Vec<f32>,
-}
-
-impl Block {
-    /// Random vectors of `n` rows, dealt out; the offset is 1 for users and 0 for items.
-    fn dealt(n: usize, dim: usize, seed: u64, user: bool) -> Vec<Self> {
-        let block = |block: usize| {
-            let n_rows = n.saturating_sub(block).div_ceil(BLOCKS);
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(u64::MAX - block as u64);
-            let mut vectors = Dense::zeros(n_rows, dim);
-            for row in 0..n_rows {
-                let vector = vectors.row_mut(row);
-                for value in &mut vector[..dim - 1] {
-                    *value = (random.random::<f32>() - 0.5) * SPREAD / dim as f32;
-                }
-                vector[dim - 1] = if user { 1.0 } else { 0.0 };
-            }
-            Self { squares: vec![0.0; n_rows], vectors }
-        };
-        (0..BLOCKS).map(block).collect()
-    }
-
-    /// Goes along a gradient, the less far the more the row went already.
-    #[inline]
-    fn push(&mut self, row: usize, gradient: &[f32], rate: f32) {
-        let squares = &mut self.squares[row];
-        *squares += dot(gradient, gradient) / gradient.len() as f32;
-        add(self.vectors.row_mut(row), gradient, rate / squares.max(TINY).sqrt());
-    }
-}
-
-/// Interactions by block of users and block of items.
-fn dealt(matrix: &Sparse) -> Vec<Vec<(u32, u32)>> {
-    let mut pairs = vec![Vec::new(); BLOCKS * BLOCKS];
-    for user in 0..matrix.n_rows() {
-        for item in matrix.row(user).0 {
-            pairs[user % BLOCKS * BLOCKS + *item as usize % BLOCKS].push((user as u32, *item));
-        }
-    }
-    pairs
-}
-
-/// All vectors in the order of their rows.
-fn joined(blocks: &[Block], n: usize, dim: usize) -> Dense {
-    let mut vectors = Dense::zeros(n, dim);
-    for row in 0..n {
-        vectors.row_mut(row).copy_from_slice(blocks[row % BLOCKS].vectors.row(row / BLOCKS));
-    }
-    vectors
-}
-
-struct Step {
-    l2: f32,
-    rate: f32,
-    drawn: f32,
-}
-
-impl Step {
-    /// Goes over `pairs` in any order, each against an item of the block that its user did not do.
-    #[inline]
-    fn pass(
-        &self,
-        users: &mut Block,
-        items: &mut Block,
-        pairs: &[(u32, u32)],
-        matrix: &Sparse,
-        block: usize,
-        random: &mut ChaCha8Rng,
-    ) {
-        let mut order = pairs.to_vec();
-        order.shuffle(random);
-        let mut change = vec![0.0; items.vectors.n_columns()];
-        let mut gradient = change.clone();
-        let last = change.len() - 1;
-        for (user, liked) in order {
-            let did =
-                |item: usize| matrix.get(user as usize, (item * BLOCKS + block) as u32) != 0.0;
-            let (own, liked) = (user as usize / BLOCKS, liked as usize / BLOCKS);
-            let vector = users.vectors.row(own);
-            let Some(other) = self.hardest(vector, &items.vectors, did, random) else { continue };
-            change.copy_from_slice(items.vectors.row(liked));
-            add(&mut change, items.vectors.row(other), -1.0);
-            let slope = 1.0 / (1.0 + dot(vector, &change).exp());
-            for (row, sign) in [(liked, slope), (other, -slope)] {
-                gradient.fill(0.0);
-                add(&mut gradient, vector, sign);
-                add(&mut gradient, items.vectors.row(row), -self.l2);
-                items.push(row, &gradient, self.rate);
-            }
-            change.iter_mut().for_each(|value| *value *= slope);
-            add(&mut change, vector, -self.l2);
-            change[last] = 0.0;
-            users.push(own, &change, self.rate);
-        }
-    }
-
-    /// Of the items drawn that the user did not do the one with the greatest score.
-    #[inline]
-    fn hardest(
-        &self,
-        user: &[f32],
-        items: &Dense,
-        did: impl Fn(usize) -> bool,
-        random: &mut ChaCha8Rng,
-    ) -> Option<usize> {
-        let n_drawn = (self.drawn * items.n_rows() as f32).round() as usize;
-        let mut hardest = None;
-        let mut greatest = f32::NEG_INFINITY;
-        for _ in 0..n_drawn.clamp(1, MOST_DRAWN) {
-            let item = random.random_range(0..items.n_rows());
-            let score = dot(user, items.row(item));
-            if score > greatest && !did(item) {
-                (hardest, greatest) = (Some(item), score);
+        let history = distinct(query.acts, self.target);
+        let mut vector = vec![Line::ZERO; self.items.width()];
+        for item in &history {
+            for (sum, line) in vector.iter_mut().zip(self.items.row(*item as usize)) {
+                let values = sum.0.iter_mut().zip(line.0);
+                values.for_each(|(sum, value)| *sum += value / history.len() as f32);
             }
         }
-        hardest
+        vector[self.offset / LANES].0[self.offset % LANES] = 1.0;
+        vector
     }
 }
 
 impl Model for Bpr {
     fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        let dim = self.items.n_columns();
-        let mut user = vec![0.0; dim];
-        match query.user.filter(|user| (*user as usize) < self.n_known) {
-            Some(known) => user.copy_from_slice(self.users.row(known as usize)),
-            None => {
-                // Somebody new is where their items are.
-                let history = distinct(query.acts, self.target);
-                for item in &history {
-                    add(&mut user, self.items.row(*item as usize), 1.0 / history.len() as f32);
-                }
-                user[dim - 1] = 1.0;
-            }
-        }
-        widely(|| {
-            for (item, score) in scores.iter_mut().enumerate() {
-                *score += dot(self.items.row(item), &user);
-            }
+        self.panels.add_products(&self.vector(query), scores);
+    }
+
+    fn greatest(&self, wanted: &[Wanted<'_>], _: usize, k: usize) -> Vec<Vec<u32>> {
+        let vectors: Vec<_> = wanted.iter().map(|wanted| self.vector(&wanted.query)).collect();
+        let lookups = wanted.iter().zip(&vectors);
+        let lookups = lookups.map(|(Wanted { hidden, end, .. }, vector)| Lookup {
+            hidden,
+            end: *end,
+            vector,
         });
+        self.panels.greatest(&lookups.collect::<Vec<_>>(), k)
     }
 }
 
@@ -284,25 +154,6 @@ mod tests {
             let best = scores[10..].iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert!(worst > best, "{user:?}: {scores:?}");
         }
-    }
-
-    #[test]
-    fn of_the_items_drawn_the_greatest_that_was_not_done_is_taken() {
-        let mut items = Dense::zeros(20, 16);
-        for item in 0..20 {
-            items.row_mut(item)[0] = (item * 7 % 20) as f32;
-        }
-        let mut user = [0.0; 16];
-        user[0] = 1.0;
-        let step = Step { l2: 0.0, rate: 0.1, drawn: 6.0 };
-        let mut random = ChaCha8Rng::seed_from_u64(3);
-        // 120 draws from 20 items.
-        let greatest = (0..20).max_by_key(|item| item * 7 % 20);
-        assert_eq!(step.hardest(&user, &items, |_| false, &mut random), greatest);
-        let second = (0..20).filter(|item| Some(*item) != greatest).max_by_key(|i| i * 7 % 20);
-        let did = |item| Some(item) == greatest;
-        assert_eq!(step.hardest(&user, &items, did, &mut random), second);
-        assert_eq!(step.hardest(&user, &items, |_| true, &mut random), None);
     }
 
     #[test]
