@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             name: "unobserved",
             about: "interactions that all items of a user together weigh as much as, done or not",
             default: 500.0,
-            grid: &[150.0, 500.0, 1500.0, 5000.0],
+            grid: &[50.0, 170.0, 500.0, 1700.0, 5000.0],
         },
         Knob {
             name: "l2",
