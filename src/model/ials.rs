@@ -22,9 +22,9 @@ pub(super) const ENTRY: Entry = Entry {
         Knob { name: "dim", about: "length of the vectors", default: 64.0, grid: &[64.0, 128.0] },
         Knob {
             name: "unobserved",
-            about: "weight of a pair without interaction",
-            default: 0.1,
-            grid: &[0.03, 0.1, 0.3, 1.0],
+            about: "interactions that all items of a user together weigh as much as, done or not",
+            default: 500.0,
+            grid: &[50.0, 170.0, 500.0, 1700.0, 5000.0],
         },
         Knob {
             name: "l2",
@@ -93,11 +93,8 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     let users = training.matrix();
     let items = users.transposed();
     let dim = params.get("dim") as usize;
-    let objective = |n_others| Objective {
-        unobserved: params.get("unobserved") as f32,
-        l2: params.get("l2") as f32,
-        n_others,
-    };
+    let unobserved = weight_of_a_pair(users.n_columns(), params.get("unobserved"));
+    let objective = |n_others| Objective { unobserved, l2: params.get("l2") as f32, n_others };
     let (of_user, of_item) = (objective(items.n_rows()), objective(users.n_rows()));
     let spread = SPREAD / (dim as f32).sqrt();
     let mut user_vectors = Rows::drawn(users.n_rows(), dim, spread, seed);
@@ -118,6 +115,15 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     let histories = (0..model.histories.n_rows()).map(|user| model.histories.row(user).0);
     model.users = model.vectors(&histories.collect::<Vec<_>>());
     Ok(Box::new(model))
+}
+
+/// The weight of a pair without interaction, where all items of a user together weigh `unobserved`
+/// interactions; at most that of an interaction.
+///
+/// So a default suits small catalogues and large ones alike: with one weight for every pair, a large
+/// catalogue drowns what a user did.
+fn weight_of_a_pair(n_items: usize, unobserved: f64) -> f32 {
+    (unobserved / n_items.max(1) as f64).min(1.0) as f32
 }
 
 /// Solves every row of `vectors` given those of the other side.
@@ -198,7 +204,8 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let training = two_groups();
-            let params = ENTRY.defaults().with("dim", 16.0).with("l2", 0.05);
+            let params =
+                ENTRY.defaults().with("dim", 16.0).with("unobserved", 1.0).with("l2", 0.05);
             let model = fit(&training, &params, 7).unwrap();
             let mut scores = vec![0.0; 10];
             let query = Query { user: Some(0), acts: training.interactions.of(0) };
@@ -231,6 +238,14 @@ mod tests {
             assert_eq!(model.greatest(&wanted, 10, k), all, "{k}");
             assert!(all[3].contains(&5), "what a history lacks can be found");
         }
+    }
+
+    #[test]
+    fn all_items_together_weigh_the_same_in_every_catalogue() {
+        assert_eq!(weight_of_a_pair(1_000, 500.0), 0.5);
+        assert_eq!(weight_of_a_pair(50_000, 500.0), 0.01);
+        assert_eq!(weight_of_a_pair(10, 500.0), 1.0);
+        assert_eq!(weight_of_a_pair(0, 500.0), 1.0);
     }
 
     #[test]
