@@ -1,9 +1,16 @@
 //! Parameters chosen on validation parts.
+//!
+//! One after the other, and then again beside what was chosen: the best penalty with one weighting of
+//! users is not the best with another.
 
 use super::EvaluateError;
 use super::rank::evaluate;
 use super::task::Task;
-use crate::model::{Entry, HALF_LIFE, Model, Params};
+use crate::model::{Entry, HALF_LIFE, Knob, Model, Params};
+
+/// Times that a search goes over the knobs: at first over every value, then over those beside the
+/// current one.
+const ROUNDS: usize = 3;
 
 /// What a search found.
 pub struct Tuned {
@@ -18,7 +25,7 @@ pub struct Tuned {
 }
 
 /// The values of a method's knobs with the best `ndcg` at `k` on `validations`: one knob after the
-/// other, from the values of `start`.
+/// other, from the values of `start`, until none helps.
 ///
 /// # Errors
 /// [`EvaluateError::Model`].
@@ -65,15 +72,57 @@ pub(super) fn search(
 ) -> Result<Tuned, EvaluateError> {
     let mut tuned = start;
     let timed = validations.iter().any(|validation| validation.training.timed);
-    for knob in entry.knobs.iter().filter(|knob| timed || knob.name != HALF_LIFE) {
+    let knobs: Vec<&Knob> = entry
+        .knobs
+        .iter()
+        .filter(|knob| !knob.grid.is_empty() && (timed || knob.name != HALF_LIFE))
+        .collect();
+    // Knobs that kept their value since another one changed.
+    let mut kept = 0;
+    for (round, knob) in (0..ROUNDS).flat_map(|round| knobs.iter().map(move |knob| (round, knob))) {
+        if kept >= knobs.len() {
+            break;
+        }
         let current = tuned.params.get(knob.name);
-        for value in knob.grid.iter().copied().filter(|value| *value != current) {
+        let tried =
+            if round == 0 { others(knob.grid, current) } else { beside(knob.grid, current) };
+        kept += 1;
+        for value in tried {
             let params = tuned.params.with(knob.name, value);
             let other = untuned(entry, validations, &params, k, seed)?;
             let n_fits = tuned.n_fits + other.n_fits;
-            tuned = if other.ndcg > tuned.ndcg { other } else { tuned };
+            if other.ndcg > tuned.ndcg {
+                (tuned, kept) = (other, 1);
+            }
             tuned.n_fits = n_fits;
         }
     }
     Ok(tuned)
+}
+
+/// The values but the current one.
+fn others(grid: &[f64], current: f64) -> Vec<f64> {
+    grid.iter().copied().filter(|value| *value != current).collect()
+}
+
+/// The next value below the current one, and the next above.
+fn beside(grid: &[f64], current: f64) -> Vec<f64> {
+    let below = grid.iter().copied().filter(|value| *value < current).max_by(f64::total_cmp);
+    let above = grid.iter().copied().filter(|value| *value > current).min_by(f64::total_cmp);
+    below.into_iter().chain(above).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_a_value_are_the_next_ones_of_the_grid() {
+        let grid = [5.0, 1.0, 3.0, 9.0];
+        assert_eq!(beside(&grid, 3.0), [1.0, 5.0]);
+        assert_eq!(beside(&grid, 1.0), [3.0]);
+        // A default need not be in the grid.
+        assert_eq!(beside(&grid, 7.0), [5.0, 9.0]);
+        assert_eq!(others(&grid, 3.0), [5.0, 1.0, 9.0]);
+    }
 }
