@@ -86,6 +86,34 @@ fn bench_builds_and_walks_graphs() {
 }
 
 #[test]
+fn bench_finds_the_nearest_rows() {
+    let folder = Folder::new();
+    let near = "nearest --rows 900 --lookups 20 --dim 12 --k 5 --effort 900,6";
+    let found = checks(&folder, near);
+    let tasks: Vec<&str> = found.iter().map(|(task, _)| task.as_str()).collect();
+    assert_eq!(tasks, ["all", "all_together", "link", "linked", "linked"]);
+    // All ways find the same, if the walk may go wherever links lead.
+    assert_eq!((found[0].1, found[0].1), (found[1].1, found[3].1));
+    assert_eq!(checks(&folder, near), found);
+    let row = |values: &[f32]| -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    };
+    let put = |name: &str, bytes: Vec<u8>| std::fs::write(folder.path(name), bytes).unwrap();
+    put("rows.f32", row(&[1.0, 0.0, 3.0, 4.0, 0.0, 2.0]));
+    put("asked.f32", row(&[0.0, 9.0]));
+    let files = "nearest --vectors rows.f32 --queries asked.f32 --dim 2 --k 1 --effort 3";
+    // The place of the third row.
+    assert_eq!(checks(&folder, files)[0], ("all".to_owned(), 2));
+    folder.refuses(&format!("bench {files} --dim 4"), 2, "--dim");
+    put("asked.f32", row(&[0.0, 9.0, 1.0]));
+    folder.refuses(&format!("bench {files}"), 1, "not whole rows of 2");
+    put("asked.f32", row(&[0.0, f32::NAN]));
+    folder.refuses(&format!("bench {files}"), 1, "no finite numbers");
+    put("asked.f32", Vec::new());
+    folder.refuses(&format!("bench {files}"), 1, "at least one row");
+}
+
+#[test]
 fn bench_reads_edges_from_parquet() {
     let folder = Folder::new();
     let sources = UInt32Array::from(vec![2, 0, 1, 1, 4]);

@@ -21,7 +21,9 @@ fn groups(folder: &Folder) {
 fn rows_tell_labels_and_threads_change_no_byte() {
     let folder = Folder::new();
     groups(&folder);
-    for model in ["deepwalk --param epochs=20", "node2vec --param epochs=20", "prone"] {
+    for model in
+        ["deepwalk --param epochs=20", "node2vec --param epochs=20", "prone", "ials", "bpr"]
+    {
         let train = format!("train embedding --edges edges.txt --model {model} --dim 16 --seed 3");
         let trained = folder.json(&format!("{train} --threads 1 --dest one --output json"));
         assert_eq!((&trained["nodes"], &trained["edges"]), (&60.into(), &871.into()));
