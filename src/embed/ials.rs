@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
         Knob {
             name: "unobserved",
             about: "weight of all pairs without an edge, over that of the edges",
-            default: 8.0,
+            default: 10.0,
             range: (0.0, 1e6),
         },
         Knob {

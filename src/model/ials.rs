@@ -22,9 +22,9 @@ pub(super) const ENTRY: Entry = Entry {
         Knob { name: "dim", about: "length of the vectors", default: 64.0, grid: &[64.0, 128.0] },
         Knob {
             name: "unobserved",
-            about: "interactions that all items of a user together weigh as much as, done or not",
-            default: 500.0,
-            grid: &[50.0, 170.0, 500.0, 1700.0, 5000.0],
+            about: "weight of all pairs, with interaction or not, over that of the interactions",
+            default: 10.0,
+            grid: &[1.0, 3.0, 10.0, 30.0, 100.0],
         },
         Knob {
             name: "l2",
@@ -93,7 +93,7 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     let users = training.matrix();
     let items = users.transposed();
     let dim = params.get("dim") as usize;
-    let unobserved = weight_of_a_pair(users.n_columns(), params.get("unobserved"));
+    let unobserved = weight_of_a_pair(&users, params.get("unobserved"));
     let objective = |n_others| Objective { unobserved, l2: params.get("l2") as f32, n_others };
     let (of_user, of_item) = (objective(items.n_rows()), objective(users.n_rows()));
     let spread = SPREAD / (dim as f32).sqrt();
@@ -117,13 +117,14 @@ fn fit(training: &Training, params: &Params, seed: u64) -> Result<Box<dyn Model>
     Ok(Box::new(model))
 }
 
-/// The weight of a pair without interaction, where all items of a user together weigh `unobserved`
+/// The weight of a pair without interaction, where all pairs together weigh `unobserved` times the
 /// interactions; at most that of an interaction.
 ///
-/// So a default suits small catalogues and large ones alike: with one weight for every pair, a large
-/// catalogue drowns what a user did.
-fn weight_of_a_pair(n_items: usize, unobserved: f64) -> f32 {
-    (unobserved / n_items.max(1) as f64).min(1.0) as f32
+/// So a default suits short histories and long ones, small catalogues and large ones alike: with one weight
+/// for every pair, a large catalogue drowns what a user did.
+fn weight_of_a_pair(users: &Sparse, unobserved: f64) -> f32 {
+    let n_pairs = users.n_rows() as f64 * users.n_columns() as f64;
+    (unobserved * users.n_cells() as f64 / n_pairs.max(1.0)).min(1.0) as f32
 }
 
 /// Solves every row of `vectors` given those of the other side.
@@ -241,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn all_items_together_weigh_the_same_in_every_catalogue() {
-        assert_eq!(weight_of_a_pair(1_000, 500.0), 0.5);
-        assert_eq!(weight_of_a_pair(50_000, 500.0), 0.01);
-        assert_eq!(weight_of_a_pair(10, 500.0), 1.0);
-        assert_eq!(weight_of_a_pair(0, 500.0), 1.0);
+    fn all_pairs_together_weigh_as_much_as_is_said() {
+        let users = Sparse::from_cells(4, 25, vec![(0, 1, 1.0), (0, 2, 1.0), (3, 1, 1.0)]);
+        assert_eq!(weight_of_a_pair(&users, 10.0), 0.3);
+        assert_eq!(weight_of_a_pair(&users, 100.0), 1.0);
+        assert_eq!(weight_of_a_pair(&Sparse::from_cells(0, 0, Vec::new()), 10.0), 0.0);
     }
 
     #[test]
