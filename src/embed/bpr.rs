@@ -19,9 +19,9 @@ use rand::{RngCore, SeedableRng};
 use rand_xoshiro::SplitMix64;
 use rayon::prelude::*;
 
-use super::lanes::{Isa, LANES, Line, Work, dot, run};
+use super::lanes::{Isa, Line, Work, dot, run};
 use super::layout::Layout;
-use super::rows::Rows;
+use super::rows::{Rows, number};
 use super::sgns::mixed;
 use super::sparse::Neighbors;
 use super::{EmbedError, Entry, Knob, Params, Progress};
@@ -129,9 +129,7 @@ impl Ranking {
         for block in &blocks {
             for (row, node) in block.nodes.iter().enumerate() {
                 if degrees[*node as usize] > 0 {
-                    let row = block.rows.row(row).iter().flat_map(|line| line.0);
-                    let to = &mut values[*node as usize * width..][..width];
-                    to.iter_mut().zip(row).for_each(|(to, value)| *to = value);
+                    block.rows.copy(row, &mut values[*node as usize * width..][..width]);
                 }
             }
         }
@@ -247,11 +245,6 @@ impl Block {
             isa.store(moved, &mut own.0);
         }
     }
-}
-
-/// A number of a row.
-fn number(row: &mut [Line], at: usize) -> &mut f32 {
-    &mut row[at / LANES].0[at % LANES]
 }
 
 /// The edges from one block to another, or within one.

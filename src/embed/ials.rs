@@ -80,9 +80,7 @@ fn train(
     }
     let mut values = vec![0.0; graph.node_count() * params.dim];
     for (place, node) in sides.nodes.iter().enumerate() {
-        let row = rows.row(place).iter().flat_map(|line| line.0);
-        let to = &mut values[*node as usize * params.dim..][..params.dim];
-        to.iter_mut().zip(row).for_each(|(to, value)| *to = value);
+        rows.copy(place, &mut values[*node as usize * params.dim..][..params.dim]);
     }
     Ok(values)
 }

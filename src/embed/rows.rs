@@ -74,6 +74,12 @@ impl Rows {
         &mut self.lines[row * self.width..(row + 1) * self.width]
     }
 
+    /// Copies the first numbers of a row, as many as there is room for.
+    pub fn copy(&self, row: usize, to: &mut [f32]) {
+        let values = self.row(row).iter().flat_map(|line| line.0);
+        to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+    }
+
     /// The lines of all rows, row after row.
     pub fn lines(&self) -> &[Line] {
         &self.lines
@@ -136,6 +142,11 @@ impl Rows {
         }
         sum
     }
+}
+
+/// A number of a row.
+pub(crate) fn number(row: &mut [Line], at: usize) -> &mut f32 {
+    &mut row[at / LANES].0[at % LANES]
 }
 
 /// Outer products of a strip's rows, added up: lines from that of the diagonal on.

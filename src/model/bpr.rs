@@ -6,9 +6,9 @@
 use super::neighbors::distinct;
 use super::{Entry, Knob, Model, ModelError, Params, Query, Training, Wanted};
 use crate::embed::bpr::Ranking;
-use crate::embed::lanes::{LANES, Line};
+use crate::embed::lanes::Line;
 use crate::embed::panels::{Lookup, Panels};
-use crate::embed::rows::Rows;
+use crate::embed::rows::{Rows, number};
 use crate::graph::{CompactGraph, EdgeData};
 use crate::schema::RelationId;
 
@@ -99,7 +99,7 @@ impl Bpr {
                 values.for_each(|(sum, value)| *sum += value / history.len() as f32);
             }
         }
-        vector[self.offset / LANES].0[self.offset % LANES] = 1.0;
+        *number(&mut vector, self.offset) = 1.0;
         vector
     }
 }

@@ -4,9 +4,9 @@
 //! grows with the users who did it. With both 0 it is the source's model.
 //!
 //! The closed form needs a dense matrix of items by items. In catalogues too large for that each item's
-//! coefficients are found among the 200 others alone that share users and say most about it, by the same least
-//! squares:
-//! an approximation, in time and room that grow with the catalogue and not with its square.
+//! coefficients are found among the 200 others alone that share users and say most about it, by the
+//! same least squares: an approximation, in time and room that grow with the catalogue and not with its
+//! square.
 //!
 //! Source: Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019, equation 8; least squares
 //! among near items alone: Steck, "Markov random fields for collaborative filtering", `NeurIPS` 2019,

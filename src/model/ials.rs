@@ -186,12 +186,12 @@ impl Model for Ials {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{Act, Interactions, by_scores};
     use super::*;
 
     /// Two groups of users, each with items of its own; one user of each lacks one.
-    fn two_groups() -> Training {
+    pub(in crate::model) fn two_groups() -> Training {
         let pairs = (0..12_u32).flat_map(|user| {
             let group = user % 2 * 5;
             (0..5).filter(move |item| user > 1 || *item != 4).map(move |item| (user, group + item))

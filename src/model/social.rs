@@ -296,19 +296,9 @@ impl Model for Social {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Act, Interactions};
+    use super::super::Interactions;
+    use super::super::ials::tests::two_groups;
     use super::*;
-
-    /// Two groups of users, each with items of its own; one user of each lacks one.
-    fn two_groups() -> Training {
-        let pairs = (0..12_u32).flat_map(|user| {
-            let group = user % 2 * 5;
-            (0..5).filter(move |item| user > 1 || *item != 4).map(move |item| (user, group + item))
-        });
-        let act = |item| Act { item, behavior: 0, at: 0, value: 1.0 };
-        let acts = pairs.map(|(user, item)| (user, act(item))).collect();
-        Training::plain(Interactions::new(12, 10, acts), false)
-    }
 
     fn scores(threads: usize) -> Vec<f32> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -4,20 +4,13 @@
 //! Usunier & Obozinski, "Canonical tensor decomposition for knowledge base completion", ICML 2018:
 //! relations of their own for the way back and the nuclear 3-norm.
 
-use super::super::Knob;
 use super::train::Geometry;
 use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "complex",
     about: "products of complex head, relation and conjugate tail, summed",
-    knobs: &[
-        train::EPOCHS,
-        train::RATE,
-        train::BATCH,
-        train::NEGATIVES,
-        Knob { default: 0.03, ..train::N3 },
-    ],
+    knobs: train::OF_PRODUCTS,
     choices: &[("n3", 0.1)],
     kind: Kind::Rows(&ComplEx),
 };

@@ -3,20 +3,13 @@
 //! Yang et al., "Embedding entities and relations for learning and inference in knowledge bases",
 //! ICLR 2015; with relations of their own for the way back, so that a relation need not be symmetric.
 
-use super::super::Knob;
 use super::train::Geometry;
 use super::{Entry, Kind, train};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "distmult",
     about: "products of head, relation and tail, summed",
-    knobs: &[
-        train::EPOCHS,
-        train::RATE,
-        train::BATCH,
-        train::NEGATIVES,
-        Knob { default: 0.03, ..train::N3 },
-    ],
+    knobs: train::OF_PRODUCTS,
     choices: &[("n3", 0.1)],
     kind: Kind::Rows(&DistMult),
 };

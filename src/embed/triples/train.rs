@@ -36,8 +36,12 @@ pub(super) const NEGATIVES: Knob = Knob {
     default: 1024.0,
     range: (1.0, 65_536.0),
 };
-pub(super) const N3: Knob =
+const N3: Knob =
     Knob { name: "n3", about: "weight of the nuclear 3-norm", default: 0.0, range: (0.0, 10.0) };
+
+/// What can be set about a model whose scores are sums of products.
+pub(super) const OF_PRODUCTS: &[Knob] =
+    &[EPOCHS, RATE, BATCH, NEGATIVES, Knob { default: 0.03, ..N3 }];
 
 /// Added to what is divided by.
 const TINY: f32 = 1e-9;
