@@ -11,6 +11,10 @@ mod room;
 mod sequences;
 mod upkeep;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, DirEntry};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use predilect::schema::{self, Schema, Timestamp};
@@ -86,13 +90,31 @@ fn moment(random: &mut ChaCha8Rng) -> Timestamp {
     Timestamp::from_millis(Names::millis(random)).unwrap()
 }
 
-/// Copies the files of a folder, as a process that was killed would leave them.
+/// Copies the files of a folder, as a process that was killed would leave them: all as they were at one
+/// moment, though a store that is open may still be tidying up.
 fn copy_files(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    loop {
+        let files = files_of(from);
+        fs::create_dir_all(to).unwrap();
+        let copied = |name| match fs::copy(from.join(name), to.join(name)) {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => panic!("{error}"),
+        };
+        if files.keys().all(copied) && files_of(from) == files {
+            return;
         }
+        fs::remove_dir_all(to).unwrap();
     }
+}
+
+/// The names of a folder's files, and how long each is.
+fn files_of(folder: &Path) -> BTreeMap<OsString, u64> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let file = |entry: DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_file() => Some((entry.file_name(), metadata.len())),
+        // It is gone, or a folder.
+        _ => None,
+    };
+    entries.filter_map(file).collect()
 }
