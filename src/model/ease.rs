@@ -17,11 +17,8 @@ use rayon::prelude::*;
 use super::slim::{self, Penalty, weighted};
 use super::{Dense, Entry, Knob, Model, ModelError, Neighbors, Params, Sparse, Training};
 
-/// Items above which a fit takes longer than minutes: it is left to who asks for it by name.
-const QUICK_ITEMS: usize = 20_480;
-
-/// Items above which the dense matrix takes too much room, 4 GiB, and only near items are looked at.
-const MOST_ITEMS: usize = 32_768;
+/// Items above which the dense matrix takes minutes and gigabytes, and only near items are looked at.
+const MOST_ITEMS: usize = 20_480;
 
 /// Others looked at for an item where there are more items.
 const NEAREST: usize = 200;
@@ -52,10 +49,14 @@ pub(super) const ENTRY: Entry = Entry {
             grid: &[0.0, 0.25, 0.5],
         },
     ],
-    applies: |training| training.interactions.n_items() <= QUICK_ITEMS,
+    applies: |training| is_small(training) || slim::applies(training),
     costly: |training| training.interactions.n_items() > FEW_ITEMS,
     fit,
 };
+
+fn is_small(training: &Training) -> bool {
+    training.interactions.n_items() <= MOST_ITEMS
+}
 
 fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, ModelError> {
     let n_items = training.interactions.n_items();
@@ -71,14 +72,14 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     let penalties: Vec<f32> =
         squares.into_iter().map(|square| l2 * size(square).powf(exponent)).collect();
     let target = training.target;
-    if n_items <= MOST_ITEMS {
+    if is_small(training) {
         Ok(Box::new(Neighbors::dense(closed(&items, &users, &penalties), target)))
     } else if slim::applies(training) {
         Ok(Box::new(Neighbors::sparse(near(&items, &users, &penalties), target)))
     } else {
         Err(ModelError::Lacking {
             method: "ease",
-            needs: "at most 32,768 items, or users whose squared numbers of acts sum to at most 4e8",
+            needs: "at most 20,480 items, or users whose squared numbers of acts sum to at most 4e8",
         })
     }
 }
