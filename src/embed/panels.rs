@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::greatest::Greatest;
-use super::lanes::{Isa, LANES, Line, Work, prefetch, run};
+use super::lanes::{Isa, LANES, Line, Work, run};
 use crate::pages;
 
 /// Queries whose products are in registers together.
@@ -117,7 +117,7 @@ impl Panels {
         panel: usize,
         queries: [&[Line]; N],
     ) -> [[I::V; P]; N] {
-        let (panels, later) = self.lines[panel * self.dim..].split_at(self.dim * P);
+        let panels = &self.lines[panel * self.dim..][..self.dim * P];
         let mut sums = [[isa.splat(0.0); P]; N];
         for line in 0..self.dim / LANES {
             let queries: [&Line; N] = std::array::from_fn(|at| &queries[at][line]);
@@ -126,10 +126,6 @@ impl Panels {
                 for (part, value) in values.iter_mut().enumerate() {
                     let place = part * self.dim + line * LANES + at;
                     *value = isa.load(&panels[place].0);
-                    // A query alone waits for memory, and the processor does not guess that many runs.
-                    if let (1, Some(later)) = (N, later.get(place)) {
-                        prefetch(&later.0);
-                    }
                 }
                 for (sums, query) in sums.iter_mut().zip(queries) {
                     let own = isa.splat(query.0[at]);
@@ -241,9 +237,10 @@ impl Work for Search<'_> {
             let longest = panels.lengths[first] * (1.0 + ROUNDING);
             alive.retain(|at| found[*at].length * longest >= found[*at].greatest.bar());
             if alive.len() < FEW {
+                // A query alone waits for memory: in one run over it the processor asks for what comes next.
                 for at in &alive {
-                    for panel in (first..first + STRETCH).step_by(2) {
-                        self.step::<I, 1, 2>(isa, panel, &[*at], &mut found);
+                    for panel in first..first + STRETCH {
+                        self.step::<I, 1, 1>(isa, panel, &[*at], &mut found);
                     }
                 }
                 continue;
