@@ -79,7 +79,7 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
     } else {
         Err(ModelError::Lacking {
             method: "ease",
-            needs: "at most 20,480 items, or users whose squared numbers of acts sum to at most 4e8",
+            needs: "at most 20,480 items, or users whose squared numbers of acts sum to at most 1e9",
         })
     }
 }
@@ -103,11 +103,11 @@ fn closed(items: &Sparse, users: &Sparse, penalties: &[f32]) -> Dense {
 
 /// The coefficients of each item among those that share users with it and say most about it.
 fn near(items: &Sparse, users: &Sparse, penalties: &[f32]) -> Sparse {
-    let gram = slim::gram(items, users).mapped(|item, other, value| {
+    let gram = items.product(users).mapped(|item, other, value| {
         if item == other as usize { value + penalties[item] } else { value }
     });
     // The penalty of the squares lies on the diagonal already.
-    slim::regress_all(&gram, NEAREST, &Penalty { l1: 0.0, l2: 0.0, signed: true })
+    slim::regress_all(gram, NEAREST, &Penalty { l1: 0.0, l2: 0.0, signed: true })
 }
 
 /// Items by items: how many users did both.

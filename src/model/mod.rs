@@ -16,6 +16,7 @@ mod ease;
 mod every;
 mod friends;
 mod fused;
+mod gram;
 mod ials;
 mod interactions;
 mod item_cosine;

@@ -11,6 +11,7 @@
 
 use rayon::prelude::*;
 
+use super::gram::Gram;
 use super::{Entry, Knob, Model, ModelError, Neighbors, Params, Sparse, Training};
 
 /// Times that the descent goes over an item's coefficients at most.
@@ -20,7 +21,7 @@ const SWEEPS: usize = 40;
 const STILL: f32 = 1e-4;
 
 /// Multiplications of the Gram matrix above which it takes too long, and too much room.
-const MOST_PRODUCTS: f64 = 4e8;
+const MOST_PRODUCTS: f64 = 1e9;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "slim",
@@ -81,35 +82,29 @@ fn fit(training: &Training, params: &Params, _: u64) -> Result<Box<dyn Model>, M
         l2: params.get("l2") as f32,
         signed: params.get("signed") != 0.0,
     };
-    let weights = regress_all(&gram, params.get("n") as usize, &penalty);
+    let weights = regress_all(gram, params.get("n") as usize, &penalty);
     Ok(Box::new(Neighbors::sparse(weights, training.target)))
 }
 
 /// What each item brings others: for each of them the coefficients of the `n` that say most about it.
-pub(super) fn regress_all(gram: &Sparse, n: usize, penalty: &Penalty) -> Sparse {
-    let diagonal: Vec<f32> = (0..gram.n_rows()).map(|item| gram.get(item, item as u32)).collect();
-    let rows: Vec<Vec<(u32, f32)>> = (0..gram.n_rows())
+pub(super) fn regress_all(gram: Sparse, n: usize, penalty: &Penalty) -> Sparse {
+    let gram = Gram::new(gram);
+    let n_items = gram.n_items();
+    let rows: Vec<Vec<(u32, f32)>> = (0..n_items)
         .into_par_iter()
         .map_init(
-            || vec![u32::MAX; gram.n_rows()],
-            |places, item| regress(gram, &diagonal, item, n, penalty, places),
+            || vec![u32::MAX; n_items],
+            |places, item| regress(&gram, item, n, penalty, places),
         )
         .collect();
     // A row says what others bring an item: turned, what an item brings others.
-    Sparse::from_rows(gram.n_columns(), rows).transposed()
+    Sparse::from_rows(n_items, rows).transposed()
 }
 
 /// Items by items: the weights of the users who did both. A user of the mean size weighs 1.
 pub(super) fn weighted_gram(users: Sparse, exponent: f32) -> Sparse {
     let users = weighted(users, exponent);
-    gram(&users.transposed(), &users)
-}
-
-/// Items by items: the products of their columns, where any user did both.
-pub(super) fn gram(items: &Sparse, users: &Sparse) -> Sparse {
-    items.product(users, |_, columns, values| {
-        columns.iter().map(|column| (*column, values[*column as usize])).collect()
-    })
+    users.transposed().product(&users)
 }
 
 /// The rows scaled so that a user's products weigh as their size to minus `exponent`, the mean's 1.
@@ -120,65 +115,21 @@ pub(super) fn weighted(users: Sparse, exponent: f32) -> Sparse {
     users.mapped(|user, _, value| value * (mean as f32 / degrees[user]).powf(exponent / 2.0))
 }
 
-/// The coefficients by which others give `item`, ascending by column; `places` is all `u32::MAX`
-/// before and after.
+/// The coefficients by which others give `item`, ascending by column; `places` as for [`Gram::block`].
 fn regress(
-    gram: &Sparse,
-    diagonal: &[f32],
+    gram: &Gram,
     item: usize,
     n: usize,
     penalty: &Penalty,
     places: &mut [u32],
 ) -> Vec<(u32, f32)> {
-    // Those that alone would take most from the squared error.
-    let gain = |(other, value): (u32, f32)| value * value / (diagonal[other as usize] + penalty.l2);
-    let mut chosen: Vec<(u32, f32)> =
-        gram.cells(item).filter(|cell| cell.0 as usize != item).collect();
-    let better = |a: &(u32, f32), b: &(u32, f32)| gain(*b).total_cmp(&gain(*a)).then(a.0.cmp(&b.0));
-    if chosen.len() > n && n > 0 {
-        chosen.select_nth_unstable_by(n - 1, better);
-        chosen.truncate(n);
-    }
-    chosen.sort_unstable_by(better);
-    let block = block(gram, &chosen, places);
-    let targets: Vec<f32> = chosen.iter().map(|cell| cell.1).collect();
-    let weights = descend(&block, targets, penalty);
-    let mut row: Vec<(u32, f32)> = chosen
-        .iter()
-        .zip(weights)
-        .filter(|(_, weight)| *weight != 0.0)
-        .map(|(cell, weight)| (cell.0, weight))
-        .collect();
+    let (others, targets): (Vec<u32>, Vec<f32>) =
+        gram.nearest(item, n, penalty.l2).into_iter().unzip();
+    let weights = descend(&gram.block(&others, places), targets, penalty);
+    let weighed = others.into_iter().zip(weights);
+    let mut row: Vec<(u32, f32)> = weighed.filter(|(_, weight)| *weight != 0.0).collect();
     row.sort_unstable_by_key(|cell| cell.0);
     row
-}
-
-/// The cells of `gram` between the chosen items, dense.
-fn block(gram: &Sparse, chosen: &[(u32, f32)], places: &mut [u32]) -> Vec<f32> {
-    let n = chosen.len();
-    let mut block = vec![0.0; n * n];
-    for (at, (item, _)) in (0..).zip(chosen) {
-        places[*item as usize] = at;
-    }
-    for ((item, _), row) in chosen.iter().zip(block.chunks_exact_mut(n.max(1))) {
-        let (columns, values) = gram.row(*item as usize);
-        if columns.len() > n * 16 {
-            for (other, cell) in chosen.iter().zip(row) {
-                *cell = columns.binary_search(&other.0).map_or(0.0, |at| values[at]);
-            }
-            continue;
-        }
-        for (column, value) in columns.iter().zip(values) {
-            let place = places[*column as usize];
-            if place != u32::MAX {
-                row[place as usize] = *value;
-            }
-        }
-    }
-    for (item, _) in chosen {
-        places[*item as usize] = u32::MAX;
-    }
-    block
 }
 
 /// The minimum of `½ w'Gw - g'w + ½ l2 |w|² + l1 |w|₁` over `w`, for the block `G` and `g` = `rest`.
@@ -232,16 +183,6 @@ mod tests {
         // (G + I) w = g for w = (1, -2).
         let weights = descend(&[3.0, 1.0, 1.0, 2.0], vec![2.0, -5.0], &ridge);
         assert!((weights[0] - 1.0).abs() < 1e-3 && (weights[1] + 2.0).abs() < 1e-3, "{weights:?}");
-    }
-
-    #[test]
-    fn a_block_holds_the_cells_between_the_chosen() {
-        let cells = vec![(0, 0, 4.0), (0, 2, 1.0), (1, 1, 2.0), (2, 0, 1.0), (2, 2, 3.0)];
-        let gram = Sparse::from_cells(3, 3, cells);
-        let mut places = vec![u32::MAX; 3];
-        let found = block(&gram, &[(2, 0.0), (0, 0.0)], &mut places);
-        assert_eq!(found, [3.0, 1.0, 1.0, 4.0]);
-        assert_eq!(places, [u32::MAX; 3]);
     }
 
     #[test]

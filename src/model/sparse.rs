@@ -1,9 +1,14 @@
 //! A sparse matrix by rows, and what recommenders do with it.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::sums::Sums;
 use crate::embed::greatest::Greatest;
+
+/// Rows of a product that are computed at once.
+const STRIP: usize = 4096;
 
 /// A sparse matrix of `f32` by rows, columns ascending within a row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,18 +124,23 @@ impl Sparse {
         sums
     }
 
-    /// `self · other`, row by row in parallel; `shape` turns each row of the product, dense in
-    /// `0..other.n_columns()` with the list of its touched columns, into the row that is kept.
+    /// `self · other`.
     ///
     /// # Complexity
     /// * Time: the number of multiplications.
-    /// * Space: one dense row for each thread.
-    pub fn product<F>(&self, other: &Self, shape: F) -> Self
-    where
-        F: Fn(usize, &[u32], &[f32]) -> Vec<(u32, f32)> + Sync,
-    {
-        let rows: Vec<Vec<(u32, f32)>> = (0..self.n_rows())
-            .into_par_iter()
+    /// * Space: beside the product one dense row for each thread.
+    pub fn product(&self, other: &Self) -> Self {
+        // Not all rows at once: they lie in memory twice until they are joined.
+        let strips = (0..self.n_rows()).step_by(STRIP).flat_map(|start| {
+            let rows = start..self.n_rows().min(start + STRIP);
+            self.product_rows(other, rows)
+        });
+        Self::from_rows(other.n_columns, strips)
+    }
+
+    /// The cells of some rows of `self · other`.
+    fn product_rows(&self, other: &Self, rows: Range<usize>) -> Vec<Vec<(u32, f32)>> {
+        rows.into_par_iter()
             .map_init(
                 || (vec![0.0_f32; other.n_columns], vec![false; other.n_columns], Vec::new()),
                 |(dense, touched, columns), row| {
@@ -150,15 +160,14 @@ impl Sparse {
                     } else {
                         columns.sort_unstable();
                     }
-                    let kept = shape(row, columns, dense);
-                    for column in columns.drain(..) {
-                        (dense[column as usize], touched[column as usize]) = (0.0, false);
-                    }
-                    kept
+                    let cells = columns.drain(..).map(|column| {
+                        touched[column as usize] = false;
+                        (column, std::mem::take(&mut dense[column as usize]))
+                    });
+                    cells.collect()
                 },
             )
-            .collect();
-        Self::from_rows(other.n_columns, rows)
+            .collect()
     }
 
     /// The value of all of a row's cells, where they have the same.
@@ -237,13 +246,14 @@ mod tests {
         let weight =
             |row: usize, column: usize, value: f32| value / (1 + row % 4 + column % 3) as f32;
         for k in [0, 1, 4, 100] {
-            let whole = items.product(&users, |row, columns, values| {
-                let others = columns.iter().filter(|column| **column as usize != row);
-                let weigh = |column: &u32| {
-                    (*column, weight(row, *column as usize, values[*column as usize]))
-                };
-                top(others.map(weigh).collect(), k)
+            let product = items.product(&users);
+            let rows = (0..25).map(|row| {
+                let others = product.cells(row).filter(|cell| cell.0 as usize != row);
+                let weighed =
+                    others.map(|(column, value)| (column, weight(row, column as usize, value)));
+                top(weighed.collect(), k)
             });
+            let whole = Sparse::from_rows(25, rows);
             assert_eq!(items.product_top(&users, k, weight), whole, "{k}");
         }
     }
