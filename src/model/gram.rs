@@ -2,7 +2,7 @@
 
 use super::{Dense, Sparse};
 
-/// Items with the longest rows whose cells among themselves lie dense: 64 MiB.
+/// Items with the longest rows whose cells among themselves lie dense: at most 256 MiB.
 const LONGEST: usize = 8192;
 
 /// Cells of a row that are looked through in the time of a search for one.
@@ -19,7 +19,7 @@ pub(super) struct Gram {
 }
 
 impl Gram {
-    /// With these cells, as many above the diagonal as below.
+    /// Of a symmetric matrix.
     pub fn new(cells: Sparse) -> Self {
         let n = cells.n_rows();
         let mut order: Vec<usize> = (0..n).collect();
