@@ -2,7 +2,10 @@
 
 use super::{Dense, Sparse};
 
-/// Items with the longest rows whose cells among themselves lie dense: at most 256 MiB.
+/// Cells of a row that is long.
+const LONG: usize = 1024;
+
+/// Items with the longest of the long rows whose cells among themselves lie dense: at most 256 MiB.
 const LONGEST: usize = 8192;
 
 /// Cells of a row that are looked through in the time of a search for one.
@@ -28,7 +31,8 @@ impl Gram {
         for (rank, item) in (0..).zip(&order) {
             ranks[*item] = rank;
         }
-        order.truncate(LONGEST);
+        let n_long = order.partition_point(|item| cells.row(*item).0.len() > LONG);
+        order.truncate(n_long.min(LONGEST));
         let mut longest = Dense::zeros(order.len(), order.len());
         for (rank, item) in order.iter().enumerate() {
             let row = longest.row_mut(rank);
@@ -135,7 +139,7 @@ mod tests {
     fn a_block_holds_the_cells_between_the_chosen() {
         // More rows than lie dense; the others' are looked through for many items, searched for few.
         let n = LONGEST as u32 + 2000;
-        let near = |a: u32, b: u32| (a + b) % 60 < 2;
+        let near = |a: u32, b: u32| (a + b) % 16 < 2;
         let row = |item: u32| -> Vec<(u32, f32)> {
             let others = (0..n).filter(|other| near(item, *other));
             others.map(|other| (other, (item * other % 97) as f32)).collect()
