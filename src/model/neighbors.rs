@@ -104,12 +104,10 @@ impl Model for Neighbors {
             };
             mark(&mut hidden, true);
             let mut n_positive = 0;
-            sums.take(|item, score| {
-                if (item as usize) < wanted.end && !hidden[item as usize] && score > 0.0 {
-                    n_positive += 1;
-                    greatest.put(item, score);
-                }
+            let wanted_items = sums.drain().filter(|(item, score)| {
+                (*item as usize) < wanted.end && !hidden[*item as usize] && *score > 0.0
             });
+            greatest.put_all(wanted_items.inspect(|_| n_positive += 1));
             mark(&mut hidden, false);
             let items = greatest.take().map(|(item, _)| item).collect();
             // Where few items have a score, those without one follow, and those that are spoken against.

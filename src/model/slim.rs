@@ -112,7 +112,9 @@ pub(super) fn weighted(users: Sparse, exponent: f32) -> Sparse {
     let degrees = users.row_sums();
     let active = degrees.iter().filter(|degree| **degree > 0.0).count().max(1);
     let mean = degrees.iter().map(|degree| f64::from(*degree)).sum::<f64>() / active as f64;
-    users.mapped(|user, _, value| value * (mean as f32 / degrees[user]).powf(exponent / 2.0))
+    let scale = |degree: &f32| (mean as f32 / degree).powf(exponent / 2.0);
+    let scales: Vec<f32> = degrees.iter().map(scale).collect();
+    users.mapped(|user, _, value| value * scales[user])
 }
 
 /// The coefficients by which others give `item`, ascending by column; `places` as for [`Gram::block`].

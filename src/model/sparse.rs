@@ -204,14 +204,11 @@ impl Sparse {
                             None => sums.add(row, left),
                         }
                     }
-                    sums.take(|column, value| {
-                        if column as usize != row {
-                            greatest.put(column, weight(row, column as usize, value));
-                        }
-                    });
-                    let mut kept: Vec<(u32, f32)> = greatest.take().collect();
-                    kept.sort_unstable_by_key(|cell| cell.0);
-                    kept
+                    let others = sums.drain().filter(|(column, _)| *column as usize != row);
+                    greatest.put_all(
+                        others.map(|(column, value)| (column, weight(row, column as usize, value))),
+                    );
+                    greatest.take_by_item().collect()
                 },
             )
             .collect();

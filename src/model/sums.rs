@@ -57,24 +57,32 @@ impl Sums {
         self.n_touched += n;
     }
 
-    /// Hands every sum that is not zero to `to`, in no order; leaves zeros.
-    pub fn take(&mut self, mut to: impl FnMut(u32, f32)) {
+    /// Every sum that is not zero, in no order. Once it is gone through, zeros are left.
+    pub fn drain(&mut self) -> impl Iterator<Item = (u32, f32)> + '_ {
         if self.dense {
-            for (place, value) in (0..).zip(&mut self.values) {
-                if *value != 0.0 {
-                    to(place, std::mem::take(value));
-                }
-            }
-            return;
+            self.list();
         }
-        for place in &self.touched[..self.n_touched] {
+        let values = self.values.as_mut_slice();
+        let touched = &self.touched[..std::mem::take(&mut self.n_touched)];
+        touched.iter().filter_map(move |place| {
             // A place may be listed twice, where its sum was zero in between.
-            let value = std::mem::take(&mut self.values[*place as usize]);
-            if value != 0.0 {
-                to(*place, value);
-            }
+            let value = std::mem::take(&mut values[*place as usize]);
+            (value != 0.0).then_some((*place, value))
+        })
+    }
+
+    /// Lists the places whose sum is not zero.
+    fn list(&mut self) {
+        if self.touched.len() < self.values.len() {
+            self.touched.resize(self.values.len(), 0);
         }
-        self.n_touched = 0;
+        let touched = self.touched.as_mut_slice();
+        let mut n = 0;
+        for (place, value) in (0..).zip(&self.values) {
+            touched[n] = place;
+            n += usize::from(*value != 0.0);
+        }
+        self.n_touched = n;
     }
 }
 
@@ -90,11 +98,10 @@ mod tests {
             sums.add((&[3, 90], &[1.0, 2.0]), 2.0);
             sums.add((&[3, 50], &[1.0, 1.5]), -2.0);
             sums.add((&[3], &[4.0]), 1.0);
-            let mut found = Vec::new();
-            sums.take(|place, value| found.push((place, value)));
+            let mut found: Vec<(u32, f32)> = sums.drain().collect();
             found.sort_unstable_by_key(|cell| cell.0);
             assert_eq!(found, [(3, 4.0), (50, -3.0), (90, 4.0)]);
-            sums.take(|_, _| unreachable!());
+            assert_eq!(sums.drain().count(), 0);
         }
     }
 }
