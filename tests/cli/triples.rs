@@ -91,10 +91,13 @@ fn rows_of_triples_are_written_and_threads_change_no_byte() {
     let folder = Folder::new();
     families(&folder);
     for model in ["complex", "rotate"] {
-        let train = format!("train embedding --triples train.txt --model {model} --dim 8 --seed 3");
-        let trained = folder.json(&format!("{train} --threads 1 --dest one --output json"));
+        let train = |files: &str, rest: &str| {
+            format!("train embedding {files} train.txt --model {model} --dim 8 --seed 3 {rest}")
+        };
+        let trained = folder.json(&train("--triples", "--threads 1 --dest one --output json"));
         assert_eq!((&trained["entities"], &trained["relations"]), (&120.into(), &4.into()));
-        folder.check(&format!("{train} --threads 3 --dest two"), 0);
+        // `--edges` names the file as well, to a model that learns triples.
+        folder.check(&train("--edges", "--threads 3 --dest two"), 0);
         for file in ["embedding.bin", "relations.bin"] {
             let bytes = |dest: &str| std::fs::read(folder.path(dest).join(file)).unwrap();
             assert!(bytes("one") == bytes("two"), "{model} {file}");
@@ -134,6 +137,7 @@ fn what_cannot_be_is_refused() {
     let train = |rest: &str| format!("train embedding --dest rows {rest}");
     refused(&train("--triples train.txt --model rules"), "no rows to write");
     refused(&train("--triples train.txt --model prone"), "known: rules, complex");
+    refused(&train("--edges pairs.txt --model complex"), "pairs.txt line 1");
     folder.check(&train("--triples train.txt --edges train.txt"), 2);
     assert!(!folder.path("rows").exists());
 }

@@ -20,7 +20,8 @@ use crate::engine::Engine;
 #[derive(clap::Args)]
 #[command(after_help = models(), after_long_help = models())]
 pub(super) struct Args {
-    /// Files of edges: .parquet with columns src and dst, else text, packed where it ends in .gz
+    /// Files of edges: .parquet with columns src and dst, else text, packed where it ends in .gz; a file of
+    /// triples, where the model learns these
     #[arg(long, num_args = 1.., required_unless_present_any = ["store", "triples"], value_name = "FILE")]
     edges: Vec<PathBuf>,
     /// File of triples, in place of edges: head, relation and tail a line, by tabs or blanks
@@ -99,7 +100,7 @@ fn parse_param(text: &str) -> Result<(String, f64), String> {
 
 impl Args {
     pub fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        if let Some(file) = &self.triples {
+        if let Some(file) = self.file_of_triples() {
             return self.run_triples(out, file);
         }
         let entry = embed::by_name(self.model.as_deref().unwrap_or("node2vec"))?;
@@ -148,6 +149,15 @@ impl Args {
             )?,
         }
         Ok(ExitCode::Done)
+    }
+
+    /// The file to learn triples from, if the model does.
+    fn file_of_triples(&self) -> Option<&Path> {
+        let learns_triples = |model: &str| triples::by_name(model).is_ok();
+        match self.edges.as_slice() {
+            [file] if self.model.as_deref().is_some_and(learns_triples) => Some(file),
+            _ => self.triples.as_deref(),
+        }
     }
 
     /// Rows of entities, and of relations in a second file.
